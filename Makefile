@@ -1,0 +1,21 @@
+.PHONY: run test soak bench docs
+
+# The game, at http://127.0.0.1:5000
+run:
+	cargo run --release --locked
+
+# Every test, on a fresh Debian machine too: installs what is missing.
+test:
+	scripts/test
+
+# The tests again, at their full sizes. Takes an hour or so.
+soak:
+	LULLABY_SOAK=1 scripts/test
+
+# Prints tables; asserts nothing.
+bench:
+	cargo run --release --locked -p lullaby-bench
+
+# The library's documentation.
+docs:
+	cargo doc --locked --no-deps -p lullaby --open
