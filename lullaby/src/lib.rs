@@ -1,0 +1,85 @@
+//! Durable background jobs for Rust: now, later, recurring, retried. On one embedded SQLite file, in memory for tests, with RQ's words.
+//!
+//! ```
+//! use lullaby::{Context, Lullaby, Shutdown, Task, Tasks, Worker};
+//! use serde::{Deserialize, Serialize};
+//! use std::time::Duration;
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Greet {
+//!     name: String,
+//! }
+//!
+//! impl Task for Greet {
+//!     const NAME: &'static str = "greet";
+//!     type Output = String;
+//! }
+//!
+//! async fn greet(task: Greet, _ctx: Context) -> String {
+//!     format!("Hello, {}!", task.name)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> lullaby::Result<()> {
+//! // "sqlite:./jobs.db" keeps them for ever; "memory:" is for tests.
+//! let lullaby = Lullaby::open("memory:").await?;
+//! let queue = lullaby.queue("default")?;
+//! let job = queue.enqueue(Greet { name: "Mochi".into() }).await?;
+//! queue.enqueue_in(Duration::from_millis(5), Greet { name: "Ferris".into() }).await?;
+//!
+//! let worker = Worker::builder(&lullaby, Tasks::new().task(greet)).burst().build()?;
+//! worker.run(Shutdown::new()).await;
+//! assert_eq!(job.wait(Duration::from_secs(1)).await?, "Hello, Mochi!");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | put jobs in | [`Queue`], [`NewJob`], [`JobHandle`] |
+//! | run them | [`Task`], [`Tasks`], [`Context`], [`Worker`] |
+//! | have them recur | [`Scheduler`], [`schedule`] |
+//! | test yours | [`testing`] |
+//! | look inside | [`store`], [`event`] |
+
+mod backoff;
+mod client;
+pub mod clock;
+mod context;
+mod error;
+pub mod event;
+pub mod failpoint;
+mod handle;
+mod health;
+pub mod job;
+mod maintenance;
+pub mod payload;
+mod queue;
+mod retry;
+pub mod schedule;
+mod scheduler;
+mod shutdown;
+pub mod store;
+pub mod task;
+pub mod testing;
+pub mod worker;
+
+pub use client::{Lullaby, LullabyBuilder};
+pub use clock::Timestamp;
+pub use context::Context;
+pub use error::{Error, Result};
+pub use handle::JobHandle;
+pub use health::Health;
+pub use job::{IntoJob, Job, JobId, NewJob, QueueName, Status};
+pub use queue::Queue;
+pub use retry::{Backoff, Retry};
+pub use schedule::Missed;
+pub use scheduler::{Entry, ScheduleBuilder, Scheduler};
+pub use shutdown::{Shutdown, Stop};
+pub use task::{Failure, Handler, Task, Tasks};
+pub use worker::Worker;
+
+/// The README's first program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

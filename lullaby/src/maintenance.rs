@@ -1,0 +1,121 @@
+//! Keeping the house: returning orphans, dropping what is past its time.
+
+use std::time::Duration;
+
+use crate::backoff::Pause;
+use crate::client::Lullaby;
+use crate::clock::{Clock, Timestamp};
+use crate::error::Result;
+use crate::shutdown::{Shutdown, Stop};
+use crate::store::{Store, Topic};
+
+const BATCH: usize = 1000;
+
+/// How far the time of day and the monotonic clock may part before leases are not trusted for a while.
+const CLOCKS_PART: i64 = 1000;
+
+/// Reaps and sweeps until `shutdown`. Store errors pause it and never end it.
+pub(crate) async fn run(lullaby: &Lullaby, lease: Duration, shutdown: &Shutdown) {
+    let clock = lullaby.clock().as_ref();
+    let store = lullaby.store().as_ref();
+    let mut orphans = store.signals().listen(Topic::Orphans);
+    let mut pause = Pause::default();
+    let mut trust = LeaseTrust::new(clock, lease);
+    while shutdown.state() == Stop::No {
+        orphans.reset();
+        let expired = trust.leases_count(clock);
+        let work = lullaby
+            .health()
+            .watch("maintenance", clock, keep_house(store, expired));
+        let wake = match work.await {
+            Ok(_) => {
+                pause.reset();
+                clock.now() + lease
+            }
+            Err(error) => {
+                tracing::warn!(%error, "maintenance failed; trying again");
+                trust.lose(clock);
+                tokio::select! {
+                    () = pause.rest(clock) => {}
+                    () = shutdown.reached(Stop::Warm) => {}
+                }
+                continue;
+            }
+        };
+        tokio::select! {
+            () = orphans.raised() => {}
+            () = clock.sleep_until(wake) => {}
+            () = shutdown.reached(Stop::Warm) => {}
+        }
+    }
+    lullaby.health().retire("maintenance");
+}
+
+/// Returns every orphan and drops everything past its time; true if there was any.
+pub(crate) async fn keep_house(store: &dyn Store, expired: bool) -> Result<bool> {
+    let mut any = false;
+    loop {
+        let reaped = store.reap(expired, BATCH).await?;
+        for id in &reaped.returned {
+            tracing::warn!(job = %id, "its worker is gone: back at the front of its queue");
+        }
+        for id in &reaped.poisoned {
+            tracing::error!(job = %id, "lost with its worker too often: failed");
+        }
+        let count = reaped.returned.len() + reaped.poisoned.len();
+        any |= count > 0;
+        if count < BATCH {
+            break;
+        }
+    }
+    loop {
+        let swept = store.sweep(BATCH).await?;
+        any |= swept.jobs > 0;
+        if swept.jobs < BATCH {
+            return Ok(any);
+        }
+    }
+}
+
+/// Whether expired leases may be believed. For one lease after the start, after a store error, and after the clock was stepped, they may
+/// not: their owners may not have had a chance to renew them, or the step alone made them look expired.
+struct LeaseTrust {
+    lease: Duration,
+    /// Monotonic.
+    from: Duration,
+    /// Time of day minus monotonic time, in milliseconds, when last looked at.
+    offset: i64,
+}
+
+impl LeaseTrust {
+    fn new(clock: &dyn Clock, lease: Duration) -> Self {
+        Self {
+            lease,
+            from: clock.monotonic() + lease,
+            offset: offset(clock),
+        }
+    }
+
+    fn lose(&mut self, clock: &dyn Clock) {
+        self.from = clock.monotonic() + self.lease;
+    }
+
+    fn leases_count(&mut self, clock: &dyn Clock) -> bool {
+        let offset = offset(clock);
+        if (offset - self.offset).abs() > CLOCKS_PART {
+            tracing::warn!(
+                "the time of day was stepped; leases are left alone for {:?}",
+                self.lease
+            );
+            self.offset = offset;
+            self.lose(clock);
+        }
+        clock.monotonic() >= self.from
+    }
+}
+
+fn offset(clock: &dyn Clock) -> i64 {
+    let monotonic = i64::try_from(clock.monotonic().as_millis()).unwrap_or(i64::MAX);
+    let now: Timestamp = clock.now();
+    now.as_millis().saturating_sub(monotonic)
+}

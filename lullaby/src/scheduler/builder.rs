@@ -1,0 +1,137 @@
+//! Stating a schedule.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::client::Lullaby;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::job::{NewJob, QueueName};
+use crate::schedule::{Missed, Owner, ScheduleRecord, ScheduleSpec, Trigger};
+use crate::store::Advanced;
+
+/// A schedule to be made or changed. Await it to do so.
+///
+/// Stated again under the same name it changes what differs and keeps the rest: its count of slots, and without a
+/// [`start`](ScheduleBuilder::start) its anchor, so a program can state its schedules at every start.
+#[derive(Debug)]
+#[must_use = "a schedule is made only when this is awaited"]
+pub struct ScheduleBuilder {
+    lullaby: Lullaby,
+    name: String,
+    job: NewJob,
+    every: Option<Duration>,
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+    repeat: Option<u64>,
+    missed: Missed,
+    grace: Option<Duration>,
+    owner: Owner,
+}
+
+impl ScheduleBuilder {
+    pub(super) fn new(lullaby: Lullaby, name: &str, job: NewJob) -> Self {
+        Self {
+            lullaby,
+            name: name.to_owned(),
+            job,
+            every: None,
+            start: None,
+            end: None,
+            repeat: None,
+            missed: Missed::default(),
+            grace: None,
+            owner: Owner::default(),
+        }
+    }
+
+    /// Anchored: slot k is start + k × `every`. At least a tenth of a second, in whole milliseconds.
+    pub fn every(mut self, every: Duration) -> Self {
+        self.every = Some(every);
+        self
+    }
+
+    /// The first slot. Without it a new schedule starts one interval from now. A time that has passed runs at once, and the slots stay on its
+    /// grid.
+    pub fn start(mut self, start: impl Into<Timestamp>) -> Self {
+        self.start = Some(start.into());
+        self
+    }
+
+    /// No slot at or after this time.
+    pub fn end(mut self, end: impl Into<Timestamp>) -> Self {
+        self.end = Some(end.into());
+        self
+    }
+
+    /// How many runs in all; for ever without it.
+    pub fn repeat(mut self, runs: u64) -> Self {
+        self.repeat = Some(runs);
+        self
+    }
+
+    /// What becomes of slots that pass while no scheduler runs.
+    pub fn missed(mut self, missed: Missed) -> Self {
+        self.missed = missed;
+        self
+    }
+
+    /// How late a slot may still start.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// Who puts it there; the program, unless said otherwise.
+    pub fn owner(mut self, owner: Owner) -> Self {
+        self.owner = owner;
+        self
+    }
+
+    async fn put(self) -> Result<ScheduleRecord> {
+        let Some(every) = self.every else {
+            return Err(Error::invalid(format!(
+                "expected an interval for the schedule {:?}: say .every(…)",
+                self.name
+            )));
+        };
+        let store = self.lullaby.store().clone();
+        let template = self.job.into_template(&QueueName::default())?;
+        loop {
+            let now = self.lullaby.now();
+            let stored = store.schedule(&self.name).await?;
+            let anchor = stored.as_ref().map(|record| record.spec.trigger.first());
+            let start = self.start.or(anchor).unwrap_or(now + every);
+            let spec = ScheduleSpec {
+                trigger: Trigger::Every { every, start },
+                template: template.clone(),
+                missed: self.missed,
+                grace: self.grace,
+                repeat: self.repeat,
+                end: self.end,
+                owner: self.owner,
+            };
+            let record = match &stored {
+                None => ScheduleRecord::new(&self.name, spec, now)?,
+                Some(stored) if stored.spec == spec => return Ok(stored.clone()),
+                Some(stored) => stored.edited(spec, now)?,
+            };
+            let expected = stored.map(|stored| stored.version);
+            match store.put_schedule(record.clone(), expected).await? {
+                Advanced::Done => return Ok(record),
+                // Somebody else changed it between our look and our write: look again.
+                Advanced::Conflict | Advanced::Gone => {}
+            }
+        }
+    }
+}
+
+impl IntoFuture for ScheduleBuilder {
+    type Output = Result<ScheduleRecord>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.put())
+    }
+}

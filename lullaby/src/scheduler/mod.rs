@@ -1,0 +1,200 @@
+//! What was enqueued for later, and schedules: RQ Scheduler's verbs, and the loop that moves what is due.
+
+mod builder;
+mod run;
+
+use crate::client::Lullaby;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::job::{IntoJob, Job, JobId, Status};
+use crate::schedule::{ScheduleRecord, Trigger};
+use crate::store::{Advanced, Canceled, JobFilter, Page};
+
+pub use self::builder::ScheduleBuilder;
+pub(crate) use self::run::{move_everything_due, run};
+
+/// Something that is to happen later.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// One job, enqueued for later.
+    Job(Box<Job>),
+    /// A schedule, with its next slot.
+    Schedule(Box<ScheduleRecord>),
+}
+
+impl Entry {
+    /// When; `None` for a schedule that has ended.
+    #[must_use]
+    pub fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Job(job) => job.due_at,
+            Self::Schedule(schedule) => schedule.next,
+        }
+    }
+}
+
+/// What RQ Scheduler's `Scheduler` is: schedules by name, and a look at everything that is to happen later.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> lullaby::Result<()> {
+/// # use lullaby::{Lullaby, Task};
+/// # use serde::{Deserialize, Serialize};
+/// # use std::time::Duration;
+/// #[derive(Serialize, Deserialize)]
+/// struct IncreaseHunger { pet: String }
+/// impl Task for IncreaseHunger {
+///     const NAME: &'static str = "increase_hunger";
+///     type Output = ();
+/// }
+///
+/// # let lullaby = Lullaby::open("memory:").await?;
+/// let scheduler = lullaby.scheduler();
+/// scheduler
+///     .schedule("hunger of Mochi", IncreaseHunger { pet: "Mochi".into() })
+///     .every(Duration::from_secs(3600))
+///     .await?;
+/// assert!(scheduler.contains("hunger of Mochi").await?);
+/// assert_eq!(scheduler.count(None).await?, 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    lullaby: Lullaby,
+}
+
+impl Scheduler {
+    pub(crate) fn new(lullaby: Lullaby) -> Self {
+        Self { lullaby }
+    }
+
+    /// States a schedule: makes it, or changes the one of this name. Nothing happens before `.await`.
+    pub fn schedule<J: IntoJob>(&self, name: &str, job: J) -> ScheduleBuilder {
+        ScheduleBuilder::new(self.lullaby.clone(), name, job.into_job().untyped())
+    }
+
+    /// Removes the schedule of this name, or cancels the scheduled job of this id. False if there is neither.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn cancel(&self, name_or_id: &str) -> Result<bool> {
+        let store = self.lullaby.store();
+        if store.remove_schedule(name_or_id, None).await? {
+            return Ok(true);
+        }
+        let Some(id) = self.scheduled_job(name_or_id).await? else {
+            return Ok(false);
+        };
+        let done = store.cancel(&[id]).await?;
+        Ok(done.first() == Some(&Canceled::Canceled))
+    }
+
+    /// Whether there is a schedule of this name, or a scheduled job of this id.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn contains(&self, name_or_id: &str) -> Result<bool> {
+        Ok(
+            self.get(name_or_id).await?.is_some()
+                || self.scheduled_job(name_or_id).await?.is_some(),
+        )
+    }
+
+    /// The schedule of this name.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn get(&self, name: &str) -> Result<Option<ScheduleRecord>> {
+        self.lullaby.store().schedule(name).await
+    }
+
+    /// Changes when a scheduled job is due, or a schedule's next slot; an interval goes on from there.
+    ///
+    /// # Errors
+    /// [`Error::is_not_found`] if there is neither a schedule of this name nor a scheduled job of this id; a store error.
+    pub async fn change_execution_time(
+        &self,
+        name_or_id: &str,
+        at: impl Into<Timestamp>,
+    ) -> Result<()> {
+        let at = at.into();
+        let store = self.lullaby.store();
+        while let Some(record) = store.schedule(name_or_id).await? {
+            let mut moved = record.clone();
+            moved.version += 1;
+            moved.next = Some(at);
+            let Trigger::Every { start, .. } = &mut moved.spec.trigger;
+            *start = at;
+            match store.put_schedule(moved, Some(record.version)).await? {
+                Advanced::Done => return Ok(()),
+                Advanced::Conflict | Advanced::Gone => {}
+            }
+        }
+        if let Some(id) = self.scheduled_job(name_or_id).await?
+            && store.change_time(&id, at).await?
+        {
+            return Ok(());
+        }
+        Err(Error::not_found(format!(
+            "there is no schedule named {name_or_id:?}, nor a scheduled job of that id"
+        )))
+    }
+
+    /// What is to happen until `until` (`None`: all), soonest first, with offset and length.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn get_jobs(&self, until: Option<Timestamp>, page: Page) -> Result<Vec<Entry>> {
+        let store = self.lullaby.store();
+        // Each list may fill the whole page, so both are read from the start.
+        let both = Page {
+            offset: 0,
+            length: page.offset.saturating_add(page.length),
+        };
+        let filter = JobFilter {
+            page: both,
+            ..scheduled_until(until)
+        };
+        let jobs = store.list_jobs(&filter).await?;
+        let schedules = store.list_schedules(until, both).await?;
+        let jobs = jobs.into_iter().map(|job| Entry::Job(Box::new(job)));
+        let schedules = schedules
+            .into_iter()
+            .map(|schedule| Entry::Schedule(Box::new(schedule)));
+        let mut entries: Vec<_> = jobs.chain(schedules).collect();
+        entries.sort_by_key(|entry| entry.at().unwrap_or(Timestamp::MAX));
+        Ok(entries
+            .into_iter()
+            .skip(page.offset)
+            .take(page.length)
+            .collect())
+    }
+
+    /// How much is to happen until `until` (`None`: all).
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn count(&self, until: Option<Timestamp>) -> Result<u64> {
+        let store = self.lullaby.store();
+        let jobs = store.count_jobs(&scheduled_until(until)).await?;
+        Ok(jobs + store.count_schedules(until).await?)
+    }
+
+    async fn scheduled_job(&self, id: &str) -> Result<Option<JobId>> {
+        let Ok(id) = JobId::new(id) else {
+            return Ok(None);
+        };
+        let jobs = self.lullaby.store().jobs(std::slice::from_ref(&id)).await?;
+        let scheduled = |job: &Job| job.status == Status::Scheduled;
+        Ok(jobs.iter().flatten().any(scheduled).then_some(id))
+    }
+}
+
+fn scheduled_until(until: Option<Timestamp>) -> JobFilter {
+    JobFilter {
+        status: Some(Status::Scheduled),
+        due_until: until,
+        ..JobFilter::default()
+    }
+}

@@ -1,0 +1,125 @@
+//! Taking jobs in, and changing those that are there.
+
+use super::state::{Entry, State, due};
+use crate::clock::Timestamp;
+use crate::job::{Job, JobId, JobSpec, OnExisting, Status};
+use crate::store::{Canceled, Deleted, Enqueued, Requeued, Topic};
+
+impl State {
+    pub(super) fn enqueue(&mut self, spec: JobSpec, now: Timestamp) -> Enqueued {
+        let replaces =
+            |job: &Job| spec.on_existing == OnExisting::Replace && job.status.is_waiting();
+        let (number, created_at, outcome) = match self.take_if(&spec.id, replaces) {
+            Some(old) => (old.number, old.job.created_at, Enqueued::Replaced),
+            None => match self.job(&spec.id).map(|job| job.status) {
+                Some(status) => return Enqueued::Exists { status },
+                None => (self.next_number(), now, Enqueued::Created),
+            },
+        };
+        let at = spec.at;
+        let entry = Entry {
+            number,
+            pos: 0,
+            job: new_job(spec, created_at),
+        };
+        match at.filter(|at| *at > now) {
+            Some(at) => {
+                self.tell(&entry.job, "job.scheduled", [("due", due(at))], now);
+                self.schedule(entry, at);
+            }
+            None => {
+                let at_front = entry.job.template.options.at_front;
+                self.tell_queued(&entry.job, now);
+                self.enter_queue(entry, at_front, now);
+            }
+        }
+        outcome
+    }
+
+    pub(super) fn cancel(&mut self, id: &JobId, now: Timestamp) -> Canceled {
+        let Some(mut entry) = self.take(id) else {
+            return Canceled::NotFound;
+        };
+        let status = entry.job.status;
+        if status.is_ended() {
+            self.put(entry);
+            return Canceled::Ended { status };
+        }
+        if status == Status::Started {
+            entry.job.stop_requested = true;
+            self.put(entry);
+            self.touch(Topic::Control);
+            return Canceled::Stopping;
+        }
+        self.tell(&entry.job, "job.canceled", [], now);
+        self.end(entry, Status::Canceled, now);
+        Canceled::Canceled
+    }
+
+    pub(super) fn requeue(&mut self, id: &JobId, at_front: bool, now: Timestamp) -> Requeued {
+        let Some(mut entry) = self.take(id) else {
+            return Requeued::NotFound;
+        };
+        let job = &mut entry.job;
+        let status = job.status;
+        if matches!(status, Status::Queued | Status::Started) {
+            self.put(entry);
+            return Requeued::Unchanged { status };
+        }
+        job.failures = 0;
+        job.lost = 0;
+        job.result = None;
+        job.error = None;
+        job.stop_requested = false;
+        self.tell_queued(&entry.job, now);
+        self.enter_queue(entry, at_front, now);
+        Requeued::Queued
+    }
+
+    pub(super) fn delete(&mut self, id: &JobId) -> Deleted {
+        match self.job(id).map(|job| job.status) {
+            None => Deleted::NotFound,
+            Some(Status::Started) => Deleted::Running,
+            Some(_) => {
+                self.take(id);
+                self.touch(Topic::Ended);
+                Deleted::Deleted
+            }
+        }
+    }
+
+    pub(super) fn change_time(&mut self, id: &JobId, at: Timestamp, now: Timestamp) -> bool {
+        let Some(mut entry) = self.take_if(id, |job| job.status == Status::Scheduled) else {
+            return false;
+        };
+        // It stays scheduled, even if its time has come: the scheduler moves it, in the order of the times.
+        entry.job.due_at = Some(at);
+        self.tell(&entry.job, "job.scheduled", [("due", due(at))], now);
+        self.put(entry);
+        self.touch(Topic::Due);
+        true
+    }
+}
+
+fn new_job(spec: JobSpec, created_at: Timestamp) -> Job {
+    Job {
+        id: spec.id,
+        status: Status::Created,
+        template: spec.template,
+        slot: spec.slot,
+        created_at,
+        due_at: spec.at,
+        enqueued_at: None,
+        started_at: None,
+        ended_at: None,
+        expires_at: None,
+        token: None,
+        worker: None,
+        lease_until: None,
+        failures: 0,
+        lost: 0,
+        stop_requested: false,
+        result: None,
+        error: None,
+    }
+}

@@ -1,0 +1,238 @@
+//! The worker: claims jobs, runs them, settles them.
+
+mod builder;
+mod crew;
+mod execute;
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::backoff::Pause;
+use crate::clock::until;
+use crate::shutdown::{Shutdown, Stop};
+use crate::store::{Topic, WorkerRecord};
+use crate::{maintenance, scheduler};
+
+pub use self::builder::{QueueOrder, WorkerBuilder};
+pub(crate) use self::crew::{Crew, Order};
+
+/// The lease of a claimed job, renewed every third of it: a stalled worker's jobs are back in their queue after this.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// How often a worker says that it is there. Others take it off the list when they have heard nothing for 90 s.
+const ANNOUNCE: Duration = Duration::from_secs(30);
+
+/// How long a worker that must go at once waits for the store to take its jobs back; after that their leases do it.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(3);
+
+/// How many jobs are claimed in one step at most.
+const BATCH: usize = 512;
+
+/// Runs jobs from its queues, many at once, until it is told to stop.
+///
+/// A worker also moves what is due and keeps the house, unless told otherwise: one process is a whole system, and any number of them
+/// share a store. Store errors make it pause and go on; they never end it.
+#[derive(Debug)]
+pub struct Worker {
+    crew: std::sync::Arc<Crew>,
+    burst: bool,
+    with_scheduler: bool,
+    drain: Option<Duration>,
+}
+
+impl Worker {
+    /// A worker for these tasks on this store.
+    pub fn builder(lullaby: &crate::Lullaby, tasks: crate::Tasks) -> WorkerBuilder {
+        WorkerBuilder::new(lullaby.clone(), tasks)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.crew.name
+    }
+
+    pub(crate) fn into_crew(self) -> std::sync::Arc<Crew> {
+        self.crew
+    }
+
+    /// Runs until `shutdown`: a warm one ends when the running jobs have (or the time given by
+    /// [`drain_within`](WorkerBuilder::drain_within) is over), a cold one gives them back at once. In burst mode also ends when its queues
+    /// are empty. Dropping the future is as a crash: its jobs come back by their leases.
+    pub async fn run(self, shutdown: Shutdown) {
+        tracing::info!(worker = %self.crew.name, queues = ?self.crew.queues, concurrency = self.crew.concurrency, "worker started");
+        // What must go on while running jobs drain ends by this second switch.
+        let settled = Shutdown::new();
+        let mut duties = JoinSet::new();
+        let crew = self.crew.clone();
+        let end = settled.clone();
+        duties.spawn(async move { crew.settle_until(&end).await });
+        let crew = self.crew.clone();
+        let end = settled.clone();
+        duties.spawn(async move { renew(&crew, &end).await });
+        let crew = self.crew.clone();
+        let end = settled.clone();
+        duties.spawn(async move { announce(&crew, &end).await });
+        if self.with_scheduler {
+            let lullaby = self.crew.lullaby.clone();
+            let end = shutdown.clone();
+            let burst = self.burst.then(|| settled.clone());
+            duties.spawn(async move {
+                tokio::select! {
+                    () = scheduler::run(&lullaby, &end) => {}
+                    () = ended(burst.as_ref()) => {}
+                }
+            });
+        }
+        let lullaby = self.crew.lullaby.clone();
+        let lease = self.crew.lease;
+        let end = settled.clone();
+        duties.spawn(async move { maintenance::run(&lullaby, lease, &end).await });
+
+        self.claim_until(&shutdown).await;
+        self.drain(&shutdown).await;
+        settled.cold();
+        while duties.join_next().await.is_some() {}
+        let clock = self.crew.lullaby.clock().as_ref();
+        let farewell = self.crew.lullaby.store().retire_worker(&self.crew.name);
+        if let Some(Err(error)) = until(clock, clock.now() + GIVE_BACK_WITHIN, farewell).await {
+            tracing::warn!(%error, "could not take this worker off the list");
+        }
+        self.crew.lullaby.health().retire("worker");
+        tracing::info!(worker = %self.crew.name, "worker stopped");
+    }
+
+    /// Claims as many jobs as it has free hands, whenever there are any.
+    async fn claim_until(&self, shutdown: &Shutdown) {
+        let crew = &self.crew;
+        let clock = crew.lullaby.clock().as_ref();
+        let mut queued = crew.lullaby.store().signals().listen(Topic::Queued);
+        let mut pause = Pause::default();
+        let mut drained = false;
+        while shutdown.state() == Stop::No {
+            let free = crew.free().min(BATCH);
+            if free > 0 && !drained {
+                queued.reset();
+                let claim = crew
+                    .lullaby
+                    .health()
+                    .watch("worker", clock, crew.claim(free));
+                match claim.await {
+                    Ok(claimed) => {
+                        pause.reset();
+                        // Round robin asks each queue for its share, so only nothing means empty.
+                        drained = claimed == 0 || (claimed < free && !crew.shares_queues());
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "could not claim jobs; trying again");
+                        tokio::select! {
+                            () = pause.rest(clock) => {}
+                            () = shutdown.reached(Stop::Warm) => {}
+                        }
+                    }
+                }
+                continue;
+            }
+            let idle = crew.is_idle();
+            if self.burst && drained && idle {
+                return;
+            }
+            tokio::select! {
+                () = queued.raised() => drained = false,
+                () = crew.hand_freed(), if !drained => {}
+                // A job that ended may have put another one into the queue.
+                () = crew.settled(), if self.burst && !idle => drained = false,
+                () = shutdown.reached(Stop::Warm) => {}
+            }
+        }
+    }
+
+    /// Waits for the running jobs, or gives them back.
+    async fn drain(&self, shutdown: &Shutdown) {
+        let crew = &self.crew;
+        let clock = crew.lullaby.clock().as_ref();
+        let patience = async {
+            match self.drain {
+                Some(drain) => clock.sleep_until(clock.now() + drain).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = crew.until_idle() => return,
+            () = shutdown.reached(Stop::Cold) => {}
+            () = patience => {}
+        }
+        crew.order_all(Order::GiveBack);
+        let deadline = clock.now() + GIVE_BACK_WITHIN;
+        if until(clock, deadline, crew.until_settled()).await.is_none() {
+            tracing::warn!(
+                "the store did not take back the running jobs in time; their leases will"
+            );
+        }
+    }
+}
+
+async fn ended(switch: Option<&Shutdown>) {
+    match switch {
+        Some(switch) => switch.reached(Stop::Cold).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Extends the leases of the jobs in hand, and hears who is to stop.
+async fn renew(crew: &Crew, end: &Shutdown) {
+    let clock = crew.lullaby.clock().as_ref();
+    let mut control = crew.lullaby.store().signals().listen(Topic::Control);
+    let mut renew_at = clock.now() + crew.lease / 3;
+    loop {
+        // Without jobs in hand nothing ticks.
+        tokio::select! {
+            () = crew.until_busy() => {}
+            () = end.reached(Stop::Cold) => return,
+        }
+        renew_at = renew_at.min(clock.now() + crew.lease / 3);
+        let looked = tokio::select! {
+            () = control.raised() => {
+                control.reset();
+                crew.hear_orders().await
+            }
+            () = clock.sleep_until(renew_at) => {
+                let renewed = crew.renew().await;
+                renew_at = clock.now() + if renewed.is_ok() { crew.lease / 3 } else { RENEW_AGAIN };
+                renewed
+            }
+            () = end.reached(Stop::Cold) => return,
+        };
+        if let Err(error) = looked {
+            tracing::warn!(%error, "could not renew leases; trying again");
+        }
+    }
+}
+
+/// After an error the leases are running out: soon again.
+const RENEW_AGAIN: Duration = Duration::from_millis(500);
+
+async fn announce(crew: &Crew, end: &Shutdown) {
+    let clock = crew.lullaby.clock().as_ref();
+    let started_at = clock.now();
+    loop {
+        let record = WorkerRecord {
+            name: crew.name.clone(),
+            queues: crew.queues.clone(),
+            concurrency: crew.concurrency,
+            running: crew.busy(),
+            pid: std::process::id(),
+            host: builder::host(),
+            started_at,
+            seen_at: clock.now(),
+        };
+        if let Err(error) = crew.lullaby.store().announce_worker(record).await {
+            tracing::warn!(%error, "could not announce this worker");
+        }
+        tokio::select! {
+            () = clock.sleep_until(clock.now() + ANNOUNCE) => {}
+            () = end.reached(Stop::Cold) => return,
+        }
+    }
+}

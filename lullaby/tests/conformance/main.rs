@@ -1,0 +1,23 @@
+//! The conformance suite: what a store does, operation by operation. One text, run against every driver.
+//!
+//! A file holds the contract of one group of operations; the table at its head is the contract in short. Each line of a table is a
+//! test of each driver: `work::memory::the_front_is_claimed_first`. A new driver is registered in one place, `drivers.rs`.
+//!
+//! Time stands still in these tests until one turns it, so "not one millisecond early" is tested to the millisecond.
+
+mod drivers;
+mod history;
+mod snapshot;
+mod soak;
+mod specs;
+mod world;
+
+mod concurrency;
+mod events;
+mod inspect;
+mod maintain;
+mod model;
+mod produce;
+mod recur;
+mod wake;
+mod work;
