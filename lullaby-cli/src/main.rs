@@ -1,0 +1,94 @@
+//! The `lullaby` command: see and mend jobs.
+
+mod print;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use lullaby::Lullaby;
+
+/// See and mend the jobs of a Lullaby store.
+///
+/// Exit codes: 0 done; 1 something named does not exist or could not be changed; 2 the command was not understood, or the store could
+/// not be opened or asked.
+#[derive(Parser, Debug)]
+#[command(name = "lullaby", version, propagate_version = true)]
+struct Cli {
+    /// The store: sqlite:FILE
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "LULLABY_STORE",
+        default_value = "sqlite:./data/lullaby.db"
+    )]
+    store: String,
+
+    /// Short for --store
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "store")]
+    redis: Option<String>,
+
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Queues with their counts, workers, and what comes next
+    Info,
+    /// List jobs
+    Jobs(verbs::jobs::Jobs),
+    /// All about one job: its call, times, result or error, and why it waits
+    Job(verbs::job::ShowJob),
+    /// Put jobs back into their queue
+    Requeue(verbs::requeue::Requeue),
+    /// Withdraw jobs that wait, stop those that run
+    Cancel(verbs::cancel::Cancel),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let cli = Cli::parse();
+    match run(&cli).await {
+        Ok(done) => done,
+        Err(error) => {
+            eprintln!("lullaby: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let url = cli.redis.as_ref().unwrap_or(&cli.store);
+    // Looking must not make a file where there is none.
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        anyhow::ensure!(
+            std::path::Path::new(path).exists(),
+            "there is no store at {url}: name one with --store, as --store sqlite:./data/lullaby.db"
+        );
+    }
+    let lullaby = Lullaby::open(url).await?;
+    let out = print::Out { json: cli.json };
+    let done = match &cli.verb {
+        Verb::Info => verbs::info::run(&lullaby, out).await?,
+        Verb::Jobs(verb) => verb.run(&lullaby, out).await?,
+        Verb::Job(verb) => verb.run(&lullaby, out).await?,
+        Verb::Requeue(verb) => verb.run(&lullaby, out).await?,
+        Verb::Cancel(verb) => verb.run(&lullaby, out).await?,
+    };
+    Ok(if done {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}

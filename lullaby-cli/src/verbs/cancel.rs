@@ -1,0 +1,43 @@
+//! `lullaby cancel ID…`
+
+use lullaby::Lullaby;
+use lullaby::store::Canceled;
+use serde_json::json;
+
+use crate::print::Out;
+
+/// Withdraws jobs that wait and asks those that run to stop.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Cancel {
+    /// Their ids
+    #[arg(required = true)]
+    ids: Vec<String>,
+}
+
+impl Cancel {
+    pub(crate) async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
+        let ids = super::ids(&self.ids)?;
+        let answers = lullaby.store().cancel(&ids).await?;
+        let lines: Vec<_> = ids
+            .iter()
+            .zip(answers)
+            .map(|(id, answer)| match answer {
+                Canceled::Canceled => (id, "canceled".to_owned(), true),
+                Canceled::Stopping => (id, "it runs, and was asked to stop".to_owned(), true),
+                Canceled::Ended { status } => (id, format!("it is {status} already"), false),
+                Canceled::NotFound => (id, "there is no such job".to_owned(), false),
+            })
+            .collect();
+        let value: Vec<_> = lines
+            .iter()
+            .map(|(id, what, done)| json!({ "id": id, "canceled": done, "message": what }))
+            .collect();
+        out.show(&value, || {
+            lines
+                .iter()
+                .map(|(id, what, _)| format!("{id}  {what}\n"))
+                .collect()
+        })?;
+        Ok(lines.iter().all(|(_, _, done)| *done))
+    }
+}
