@@ -1,0 +1,92 @@
+//! Two processes on one file: one only enqueues, one only works.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lullaby::{Shutdown, Worker};
+
+use crate::process::wake_ups;
+use crate::workload::{Tally, fresh, noop, open, rest, row};
+
+const NAME: &str = "two";
+const IDLE: Duration = Duration::from_secs(10);
+
+/// The producer, and the parent of the worker's process.
+pub(crate) async fn produce(folder: &Path, divide: usize) -> anyhow::Result<()> {
+    let count = 500 / divide;
+    let lullaby = fresh(folder, NAME).await?;
+    let queue = lullaby.queue("default")?;
+    let mut worker = Command::new(std::env::current_exe()?)
+        .args(["--part", "two-worker"])
+        .arg("--folder")
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut orders = worker.stdin.take().expect("piped");
+    let mut answers = BufReader::new(worker.stdout.take().expect("piped")).lines();
+    let mut answer = || answers.next().transpose().map(Option::unwrap_or_default);
+    answer()?;
+
+    // The instants are spread over ten seconds by a fixed stride that is prime to them.
+    for n in 0..count {
+        let due = lullaby.now() + Duration::from_millis(20 + (n as u64 * 7919) % 10_000);
+        queue.enqueue_at(due, noop(due.as_millis())).await?;
+    }
+    for _ in 0..count {
+        queue.enqueue(noop(lullaby.now().as_millis())).await?;
+        rest(Duration::from_millis(15)).await;
+    }
+    writeln!(orders, "{}", 2 * count)?;
+    let lateness = answer()?;
+    row(
+        &format!("two processes: {count} for now and {count} at instants, to start"),
+        &lateness,
+    );
+    writeln!(orders, "idle")?;
+    rest(Duration::from_secs(1)).await;
+    let before = wake_ups()?;
+    rest(IDLE).await;
+    let producer = (wake_ups()? - before) as f64 / IDLE.as_secs_f64();
+    let worked = answer()?;
+    row(
+        "the two, idle",
+        &format!("producer {producer:.2} wake-ups/s, worker {worked} wake-ups/s"),
+    );
+    drop(orders);
+    worker.wait()?;
+    Ok(())
+}
+
+/// The worker: begins at once, answers by lines.
+pub(crate) async fn work(folder: &Path) -> anyhow::Result<()> {
+    let lullaby = open(folder, NAME).await?;
+    let tally = Arc::<Tally>::default();
+    let worker = Worker::builder(&lullaby, tally.tasks()).build()?;
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn(worker.run(shutdown.clone()));
+    println!("ready");
+    let count: u64 = order().await?.parse()?;
+    tally.until(count).await;
+    println!("{}", tally.lateness());
+    order().await?;
+    rest(Duration::from_secs(1)).await;
+    let before = wake_ups()?;
+    rest(IDLE).await;
+    println!("{:.2}", (wake_ups()? - before) as f64 / IDLE.as_secs_f64());
+    shutdown.warm();
+    running.await?;
+    Ok(())
+}
+
+async fn order() -> anyhow::Result<String> {
+    let read = || {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)?;
+        anyhow::Ok(line.trim().to_owned())
+    };
+    tokio::task::spawn_blocking(read).await?
+}
