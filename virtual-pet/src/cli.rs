@@ -1,0 +1,258 @@
+//! The command line, and what it starts.
+
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand};
+use lullaby::{Lullaby, Shutdown, Stop, Worker};
+use tokio::net::TcpListener;
+
+use crate::game::{Game, QUEUE};
+use crate::home;
+use crate::pet::{Rules, Visitors};
+use crate::tasks::tasks;
+use crate::web::guard::{Hosts, Network};
+use crate::web::hub::Hub;
+use crate::web::limits::{Limiter, Limits};
+use crate::web::serve::{DRAIN, serve};
+use crate::web::{Access, App, router};
+
+/// A virtual pet, looked after by a job queue.
+///
+/// Every option can be given as an environment variable too: --hunger-every as VIRTUAL_PET_HUNGER_EVERY and so on.
+#[derive(Debug, Parser)]
+#[command(name = "virtual-pet", version, args_conflicts_with_subcommands = false)]
+pub struct Cli {
+    /// What to run.
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// What to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+enum Command {
+    /// Pages, worker and scheduler in one process: the default.
+    Serve,
+    /// The pages only: another process works.
+    Web,
+    /// Worker and scheduler only: another process serves the pages.
+    Work,
+}
+
+#[derive(Debug, Args)]
+struct Options {
+    /// The address of the pages.
+    #[arg(
+        long,
+        global = true,
+        env = "VIRTUAL_PET_LISTEN",
+        default_value = "127.0.0.1:5000"
+    )]
+    listen: SocketAddr,
+    /// The folder in which everything is kept; made if it is missing.
+    #[arg(
+        long,
+        global = true,
+        env = "VIRTUAL_PET_DATA",
+        default_value = "./data"
+    )]
+    data: PathBuf,
+    /// Where jobs and pets are kept, as sqlite:FILE or memory: [default: a SQLite file in the data folder]
+    #[arg(long, global = true, env = "VIRTUAL_PET_STORE", value_name = "URL")]
+    store: Option<String>,
+    /// How many jobs run at once.
+    #[arg(
+        long,
+        global = true,
+        env = "VIRTUAL_PET_CONCURRENCY",
+        default_value_t = 16
+    )]
+    concurrency: usize,
+    /// More names that the server goes by, as behind a proxy; * allows all.
+    #[arg(
+        long,
+        global = true,
+        env = "VIRTUAL_PET_ALLOWED_HOSTS",
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
+    allowed_hosts: Vec<String>,
+    /// Limits per address: 30 actions a minute, 5 adoptions an hour. auto spares clients on this machine.
+    #[arg(
+        long,
+        global = true,
+        env = "VIRTUAL_PET_LIMITS",
+        default_value = "auto"
+    )]
+    limits: Limits,
+    /// Addresses or networks of proxies whose X-Forwarded-For is believed.
+    #[arg(
+        long,
+        global = true,
+        env = "VIRTUAL_PET_TRUSTED_PROXY",
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    trusted_proxy: Vec<Network>,
+    /// What visitors may do with a pet whose keeper did not say: act or look.
+    #[arg(
+        long,
+        global = true,
+        env = "VIRTUAL_PET_VISITORS",
+        default_value = "act"
+    )]
+    visitors: Visitors,
+    /// How often a pet gets hungrier, as 1h, 20m or 2s. Pets keep the pace at which they were adopted.
+    #[arg(long, global = true, env = "VIRTUAL_PET_HUNGER_EVERY", default_value = "1h", value_parser = duration)]
+    hunger_every: Duration,
+    /// How long a nap is.
+    #[arg(long, global = true, env = "VIRTUAL_PET_NAP", default_value = "20m", value_parser = duration)]
+    nap: Duration,
+}
+
+/// A year: longer is a slip of the pen.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = |why: String| format!("expected a duration as 1h, 20m or 2s: {why}");
+    let span: jiff::SignedDuration = text.parse().map_err(|error| wrong(format!("{error}")))?;
+    let span = Duration::try_from(span).map_err(|_| wrong("it is negative".into()))?;
+    if span < lullaby::schedule::SHORTEST_INTERVAL || span > LONGEST {
+        return Err(wrong("it is under 100 ms or over a year".into()));
+    }
+    if span.subsec_nanos() % 1_000_000 != 0 {
+        return Err(wrong("it is not in whole milliseconds".into()));
+    }
+    Ok(span)
+}
+
+impl Cli {
+    /// Runs until it is told to stop by SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    /// If it cannot start.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let command = self.command.unwrap_or(Command::Serve);
+        let options = self.options;
+        let shutdown = Shutdown::on_signals().context("could not listen to signals")?;
+        let listener = match command {
+            Command::Serve | Command::Web => Some(listen(options.listen).await?),
+            Command::Work => None,
+        };
+        let lullaby = open(&options).await?;
+        let home = home::open(&lullaby).await?;
+        let rules = Rules::game().paced(options.hunger_every, options.nap);
+        let game = Arc::new(Game::new(lullaby.clone(), home, rules, options.visitors)?);
+
+        let work = match command {
+            Command::Serve | Command::Work => Some(
+                Worker::builder(&lullaby, tasks(game.clone()))
+                    .queues([QUEUE])
+                    .concurrency(options.concurrency)
+                    .drain_within(DRAIN)
+                    .build()?,
+            ),
+            Command::Web => None,
+        };
+        let working = async {
+            if let Some(worker) = work {
+                worker.run(shutdown.clone()).await;
+            }
+        };
+        let serving = async {
+            if let Some(listener) = listener {
+                serve_pages(listener, game, &options, &shutdown).await?;
+            }
+            anyhow::Ok(())
+        };
+        let served = async { tokio::join!(working, serving).1 }.await;
+        tracing::info!("stopped");
+        served
+    }
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "{address} is in use by another program: stop that one, or choose another address with --listen, as --listen {}:{}",
+            address.ip(),
+            address.port().wrapping_add(1).max(1024)
+        ),
+        Err(error) => Err(error).with_context(|| {
+            format!("could not listen on {address}: choose another address with --listen")
+        }),
+    }
+}
+
+async fn open(options: &Options) -> anyhow::Result<Lullaby> {
+    let url = match &options.store {
+        Some(url) => url.clone(),
+        None => {
+            std::fs::create_dir_all(&options.data).with_context(|| {
+                format!(
+                    "could not make the data folder {}: choose another with --data",
+                    options.data.display()
+                )
+            })?;
+            format!("sqlite:{}", options.data.join("virtual-pet.db").display())
+        }
+    };
+    Lullaby::open(&url)
+        .await
+        .with_context(|| format!("could not open the store {url}"))
+}
+
+async fn serve_pages(
+    listener: TcpListener,
+    game: Arc<Game>,
+    options: &Options,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let hub = Hub::new(game.lullaby().clone());
+    let app = App {
+        game: game.clone(),
+        hub: hub.clone(),
+        shutdown: shutdown.clone(),
+        access: Arc::new(Access {
+            hosts: Hosts::new(address.ip(), &options.allowed_hosts),
+            limiter: Limiter::new(options.limits),
+            proxies: options.trusted_proxy.clone(),
+        }),
+    };
+    welcome(address, game.lullaby());
+    let clock = game.lullaby().clock().as_ref();
+    let pages = serve(listener, router(app), shutdown.clone(), clock);
+    tokio::join!(pages, hub.run(shutdown));
+    debug_assert!(shutdown.state() >= Stop::Warm);
+    Ok(())
+}
+
+/// Tells where the pages are and how to begin. On stdout: logs go to stderr.
+fn welcome(address: SocketAddr, lullaby: &Lullaby) {
+    let host: IpAddr = if address.ip().is_unspecified() {
+        [127, 0, 0, 1].into()
+    } else {
+        address.ip()
+    };
+    let url = format!("http://{}", SocketAddr::new(host, address.port()));
+    let text = format!(
+        "Virtual Pet is at {url} (kept in {})\n\
+        Adopt a pet there, or here:\n  \
+        curl {url}/api/pets -H 'Content-Type: application/json' -d '{{\"name\":\"Mochi\"}}'\n  \
+        curl {url}/feed_pet/Mochi\n",
+        lullaby.store().location()
+    );
+    // Whoever started us may not listen, as `virtual-pet | head -1`: no reason to stop.
+    let mut stdout = std::io::stdout();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
