@@ -3,6 +3,7 @@
 mod calendar;
 mod cron;
 mod decide;
+mod foresight;
 mod ledger;
 mod trigger;
 mod zone;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::cron::{Cron, MOST_CRON_LINES};
 pub use self::decide::{Decision, decide};
+pub use self::foresight::{Collision, Collisions, Foreseen, JOBS_A_SECOND, collisions};
 pub use self::ledger::{LedgerLine, Verdict};
 pub use self::trigger::{MOST_TIMES, Trigger};
 

@@ -8,7 +8,7 @@ use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{NewJob, QueueName};
-use crate::schedule::{Missed, Owner, ScheduleRecord, ScheduleSpec, Trigger};
+use crate::schedule::{Cron, Missed, Owner, ScheduleRecord, ScheduleSpec, Trigger};
 use crate::store::Advanced;
 
 /// A schedule to be made or changed. Await it to do so.
@@ -22,6 +22,9 @@ pub struct ScheduleBuilder {
     name: String,
     job: NewJob,
     every: Option<Duration>,
+    lines: Vec<String>,
+    zone: Option<String>,
+    times: Vec<Timestamp>,
     start: Option<Timestamp>,
     end: Option<Timestamp>,
     repeat: Option<u64>,
@@ -37,6 +40,9 @@ impl ScheduleBuilder {
             name: name.to_owned(),
             job,
             every: None,
+            lines: Vec::new(),
+            zone: None,
+            times: Vec::new(),
             start: None,
             end: None,
             repeat: None,
@@ -52,7 +58,25 @@ impl ScheduleBuilder {
         self
     }
 
-    /// The first slot. Without it a new schedule starts one interval from now. A time that has passed runs at once, and the slots stay on its
+    /// At the times that a cron line names; said again, at those of each line. See [`Cron`] for what a line may say.
+    pub fn cron(mut self, line: &str) -> Self {
+        self.lines.push(line.to_owned());
+        self
+    }
+
+    /// The time zone of the cron lines, as `Europe/Berlin`; UTC without it.
+    pub fn in_zone(mut self, name: &str) -> Self {
+        self.zone = Some(name.to_owned());
+        self
+    }
+
+    /// Once at each of these times. Of those that have passed the latest runs at once.
+    pub fn at(mut self, times: impl IntoIterator<Item = Timestamp>) -> Self {
+        self.times.extend(times);
+        self
+    }
+
+    /// The first slot; for cron lines the instant before which there is none. Without it a new schedule starts one interval from now. A time that has passed runs at once, and the slots stay on its
     /// grid.
     pub fn start(mut self, start: impl Into<Timestamp>) -> Self {
         self.start = Some(start.into());
@@ -89,22 +113,49 @@ impl ScheduleBuilder {
         self
     }
 
-    async fn put(self) -> Result<ScheduleRecord> {
-        let Some(every) = self.every else {
-            return Err(Error::invalid(format!(
-                "expected an interval for the schedule {:?}: say .every(…)",
-                self.name
-            )));
+    fn trigger(&self, stored: Option<&ScheduleRecord>, now: Timestamp) -> Result<Trigger> {
+        let refuse = |why: &str| {
+            let name = &self.name;
+            Err(Error::invalid(format!("the schedule {name:?} {why}")))
         };
+        if self.zone.is_some() && self.lines.is_empty() {
+            return refuse("has a time zone but no cron line: say .cron(…), or leave the zone out");
+        }
+        match (self.every, &self.lines[..], &self.times[..]) {
+            (Some(every), [], []) => {
+                let anchor = stored.and_then(|record| match record.spec.trigger {
+                    Trigger::Every { start, .. } => Some(start),
+                    _ => None,
+                });
+                let start = self.start.or(anchor).unwrap_or(now + every);
+                Ok(Trigger::Every { every, start })
+            }
+            (None, [first, more @ ..], []) => {
+                let mut cron = Cron::new(first)?;
+                for line in more {
+                    cron = cron.and(line)?;
+                }
+                if let Some(start) = self.start {
+                    cron = cron.starting(start);
+                }
+                let zone = self.zone.as_deref().unwrap_or("UTC");
+                Ok(cron.in_zone(zone)?.into())
+            }
+            (None, [], [_, ..]) => Ok(Trigger::at(self.times.iter().copied())),
+            (None, [], []) => refuse("has no times: say .every(…), .cron(…) or .at(…)"),
+            _ => refuse("has times of several kinds: say one of .every(…), .cron(…) and .at(…)"),
+        }
+    }
+
+    async fn put(self) -> Result<ScheduleRecord> {
         let store = self.lullaby.store().clone();
         let template = self.job.into_template(&QueueName::default())?;
         loop {
             let now = self.lullaby.now();
             let stored = store.schedule(&self.name).await?;
-            let anchor = stored.as_ref().map(|record| record.spec.trigger.first());
-            let start = self.start.or(anchor).unwrap_or(now + every);
+            let trigger = self.trigger(stored.as_ref(), now)?;
             let spec = ScheduleSpec {
-                trigger: Trigger::Every { every, start },
+                trigger,
                 template: template.clone(),
                 missed: self.missed,
                 grace: self.grace,

@@ -74,6 +74,29 @@ impl Scheduler {
         ScheduleBuilder::new(self.lullaby.clone(), name, job.into_job().untyped())
     }
 
+    /// States a schedule that follows a cron line, in UTC unless [`in_zone`](ScheduleBuilder::in_zone) says otherwise.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lullaby::Result<()> {
+    /// # use lullaby::{Lullaby, Task};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Backup;
+    /// # impl Task for Backup { const NAME: &'static str = "backup"; type Output = (); }
+    /// # let lullaby = Lullaby::open("memory:").await?;
+    /// let nightly = lullaby
+    ///     .scheduler()
+    ///     .cron("nightly backup", "30 2 * * *", Backup)
+    ///     .in_zone("Europe/Berlin")
+    ///     .await?;
+    /// assert!(nightly.next.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cron<J: IntoJob>(&self, name: &str, line: &str, job: J) -> ScheduleBuilder {
+        self.schedule(name, job).cron(line)
+    }
+
     /// Removes the schedule of this name, or cancels the scheduled job of this id. False if there is neither.
     ///
     /// # Errors
