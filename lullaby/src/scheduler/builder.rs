@@ -21,16 +21,61 @@ pub struct ScheduleBuilder {
     lullaby: Lullaby,
     name: String,
     job: NewJob,
-    every: Option<Duration>,
-    lines: Vec<String>,
-    zone: Option<String>,
-    times: Vec<Timestamp>,
-    start: Option<Timestamp>,
+    when: When,
     end: Option<Timestamp>,
     repeat: Option<u64>,
     missed: Missed,
     grace: Option<Duration>,
     owner: Owner,
+}
+
+/// What was said about its times.
+#[derive(Debug, Default)]
+struct When {
+    every: Option<Duration>,
+    lines: Vec<String>,
+    zone: Option<String>,
+    times: Vec<Timestamp>,
+    start: Option<Timestamp>,
+}
+
+impl When {
+    /// The trigger that was meant. An interval without a start keeps the anchor of the schedule as it is stored.
+    fn trigger(
+        &self,
+        name: &str,
+        stored: Option<&ScheduleRecord>,
+        now: Timestamp,
+    ) -> Result<Trigger> {
+        let refuse = |why: &str| Err(Error::invalid(format!("the schedule {name:?} {why}")));
+        if self.zone.is_some() && self.lines.is_empty() {
+            return refuse("has a time zone but no cron line: say .cron(…), or leave the zone out");
+        }
+        match (self.every, &self.lines[..], &self.times[..]) {
+            (Some(every), [], []) => {
+                let anchor = stored.and_then(|record| match record.spec.trigger {
+                    Trigger::Every { start, .. } => Some(start),
+                    _ => None,
+                });
+                let start = self.start.or(anchor).unwrap_or(now + every);
+                Ok(Trigger::Every { every, start })
+            }
+            (None, [first, more @ ..], []) => {
+                let mut cron = Cron::new(first)?;
+                for line in more {
+                    cron = cron.and(line)?;
+                }
+                if let Some(start) = self.start {
+                    cron = cron.starting(start);
+                }
+                let zone = self.zone.as_deref().unwrap_or("UTC");
+                Ok(cron.in_zone(zone)?.into())
+            }
+            (None, [], [_, ..]) => Ok(Trigger::at(self.times.iter().copied())),
+            (None, [], []) => refuse("has no times: say .every(…), .cron(…) or .at(…)"),
+            _ => refuse("has times of several kinds: say one of .every(…), .cron(…) and .at(…)"),
+        }
+    }
 }
 
 impl ScheduleBuilder {
@@ -39,11 +84,7 @@ impl ScheduleBuilder {
             lullaby,
             name: name.to_owned(),
             job,
-            every: None,
-            lines: Vec::new(),
-            zone: None,
-            times: Vec::new(),
-            start: None,
+            when: When::default(),
             end: None,
             repeat: None,
             missed: Missed::default(),
@@ -54,32 +95,32 @@ impl ScheduleBuilder {
 
     /// Anchored: slot k is start + k × `every`. At least a tenth of a second, in whole milliseconds.
     pub fn every(mut self, every: Duration) -> Self {
-        self.every = Some(every);
+        self.when.every = Some(every);
         self
     }
 
     /// At the times that a cron line names; said again, at those of each line. See [`Cron`] for what a line may say.
     pub fn cron(mut self, line: &str) -> Self {
-        self.lines.push(line.to_owned());
+        self.when.lines.push(line.to_owned());
         self
     }
 
     /// The time zone of the cron lines, as `Europe/Berlin`; UTC without it.
     pub fn in_zone(mut self, name: &str) -> Self {
-        self.zone = Some(name.to_owned());
+        self.when.zone = Some(name.to_owned());
         self
     }
 
     /// Once at each of these times. Of those that have passed the latest runs at once.
     pub fn at(mut self, times: impl IntoIterator<Item = Timestamp>) -> Self {
-        self.times.extend(times);
+        self.when.times.extend(times);
         self
     }
 
     /// The first slot; for cron lines the instant before which there is none. Without it a new schedule starts one interval from now. A time that has passed runs at once, and the slots stay on its
     /// grid.
     pub fn start(mut self, start: impl Into<Timestamp>) -> Self {
-        self.start = Some(start.into());
+        self.when.start = Some(start.into());
         self
     }
 
@@ -113,47 +154,13 @@ impl ScheduleBuilder {
         self
     }
 
-    fn trigger(&self, stored: Option<&ScheduleRecord>, now: Timestamp) -> Result<Trigger> {
-        let refuse = |why: &str| {
-            let name = &self.name;
-            Err(Error::invalid(format!("the schedule {name:?} {why}")))
-        };
-        if self.zone.is_some() && self.lines.is_empty() {
-            return refuse("has a time zone but no cron line: say .cron(…), or leave the zone out");
-        }
-        match (self.every, &self.lines[..], &self.times[..]) {
-            (Some(every), [], []) => {
-                let anchor = stored.and_then(|record| match record.spec.trigger {
-                    Trigger::Every { start, .. } => Some(start),
-                    _ => None,
-                });
-                let start = self.start.or(anchor).unwrap_or(now + every);
-                Ok(Trigger::Every { every, start })
-            }
-            (None, [first, more @ ..], []) => {
-                let mut cron = Cron::new(first)?;
-                for line in more {
-                    cron = cron.and(line)?;
-                }
-                if let Some(start) = self.start {
-                    cron = cron.starting(start);
-                }
-                let zone = self.zone.as_deref().unwrap_or("UTC");
-                Ok(cron.in_zone(zone)?.into())
-            }
-            (None, [], [_, ..]) => Ok(Trigger::at(self.times.iter().copied())),
-            (None, [], []) => refuse("has no times: say .every(…), .cron(…) or .at(…)"),
-            _ => refuse("has times of several kinds: say one of .every(…), .cron(…) and .at(…)"),
-        }
-    }
-
     async fn put(self) -> Result<ScheduleRecord> {
         let store = self.lullaby.store().clone();
         let template = self.job.into_template(&QueueName::default())?;
         loop {
             let now = self.lullaby.now();
             let stored = store.schedule(&self.name).await?;
-            let trigger = self.trigger(stored.as_ref(), now)?;
+            let trigger = self.when.trigger(&self.name, stored.as_ref(), now)?;
             let spec = ScheduleSpec {
                 trigger,
                 template: template.clone(),
