@@ -256,7 +256,7 @@ mod tests {
     use super::*;
     use crate::job::{JobOptions, JobTemplate, QueueName};
     use crate::payload::Payload;
-    use crate::schedule::{Missed, Owner, ScheduleSpec};
+    use crate::schedule::ScheduleSpec;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a time")
@@ -319,23 +319,18 @@ mod tests {
     }
 
     fn record(name: &str, line: &str) -> ScheduleRecord {
-        let spec = ScheduleSpec {
-            trigger: Trigger::cron(line).expect("a line"),
-            template: JobTemplate {
-                queue: QueueName::default(),
-                task: "tick".into(),
-                payload: Payload::of(&()).expect("JSON"),
-                options: JobOptions::default(),
-                meta: serde_json::Map::new(),
-                description: None,
-                subject: None,
-            },
-            missed: Missed::Latest,
-            grace: None,
-            repeat: None,
-            end: None,
-            owner: Owner::Code,
+        let template = JobTemplate {
+            queue: QueueName::default(),
+            task: "tick".into(),
+            payload: Payload::of(&()).expect("JSON"),
+            options: JobOptions::default(),
+            meta: serde_json::Map::new(),
+            description: None,
+            subject: None,
         };
+        let trigger = Trigger::cron(line).expect("a line");
+        let spec = serde_json::json!({ "trigger": trigger, "template": template });
+        let spec: ScheduleSpec = serde_json::from_value(spec).expect("the rest has defaults");
         ScheduleRecord::new(name, spec, at("2026-11-24T12:00:00Z")).expect("fine")
     }
 

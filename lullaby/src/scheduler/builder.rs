@@ -8,7 +8,7 @@ use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{NewJob, QueueName};
-use crate::schedule::{Cron, Missed, Owner, ScheduleRecord, ScheduleSpec, Trigger};
+use crate::schedule::{Missed, Owner, ScheduleRecord, ScheduleSpec, Trigger};
 use crate::store::Advanced;
 
 /// A schedule to be made or changed. Await it to do so.
@@ -21,61 +21,14 @@ pub struct ScheduleBuilder {
     lullaby: Lullaby,
     name: String,
     job: NewJob,
-    when: When,
+    trigger: Option<Trigger>,
+    every: Option<Duration>,
+    start: Option<Timestamp>,
     end: Option<Timestamp>,
     repeat: Option<u64>,
     missed: Missed,
     grace: Option<Duration>,
     owner: Owner,
-}
-
-/// What was said about its times.
-#[derive(Debug, Default)]
-struct When {
-    every: Option<Duration>,
-    lines: Vec<String>,
-    zone: Option<String>,
-    times: Vec<Timestamp>,
-    start: Option<Timestamp>,
-}
-
-impl When {
-    /// The trigger that was meant. An interval without a start keeps the anchor of the schedule as it is stored.
-    fn trigger(
-        &self,
-        name: &str,
-        stored: Option<&ScheduleRecord>,
-        now: Timestamp,
-    ) -> Result<Trigger> {
-        let refuse = |why: &str| Err(Error::invalid(format!("the schedule {name:?} {why}")));
-        if self.zone.is_some() && self.lines.is_empty() {
-            return refuse("has a time zone but no cron line: say .cron(…), or leave the zone out");
-        }
-        match (self.every, &self.lines[..], &self.times[..]) {
-            (Some(every), [], []) => {
-                let anchor = stored.and_then(|record| match record.spec.trigger {
-                    Trigger::Every { start, .. } => Some(start),
-                    _ => None,
-                });
-                let start = self.start.or(anchor).unwrap_or(now + every);
-                Ok(Trigger::Every { every, start })
-            }
-            (None, [first, more @ ..], []) => {
-                let mut cron = Cron::new(first)?;
-                for line in more {
-                    cron = cron.and(line)?;
-                }
-                if let Some(start) = self.start {
-                    cron = cron.starting(start);
-                }
-                let zone = self.zone.as_deref().unwrap_or("UTC");
-                Ok(cron.in_zone(zone)?.into())
-            }
-            (None, [], [_, ..]) => Ok(Trigger::at(self.times.iter().copied())),
-            (None, [], []) => refuse("has no times: say .every(…), .cron(…) or .at(…)"),
-            _ => refuse("has times of several kinds: say one of .every(…), .cron(…) and .at(…)"),
-        }
-    }
 }
 
 impl ScheduleBuilder {
@@ -84,7 +37,9 @@ impl ScheduleBuilder {
             lullaby,
             name: name.to_owned(),
             job,
-            when: When::default(),
+            trigger: None,
+            every: None,
+            start: None,
             end: None,
             repeat: None,
             missed: Missed::default(),
@@ -93,34 +48,22 @@ impl ScheduleBuilder {
         }
     }
 
+    /// When: any trigger, in place of [`every`](Self::every).
+    pub fn trigger(mut self, trigger: impl Into<Trigger>) -> Self {
+        self.trigger = Some(trigger.into());
+        self
+    }
+
     /// Anchored: slot k is start + k × `every`. At least a tenth of a second, in whole milliseconds.
     pub fn every(mut self, every: Duration) -> Self {
-        self.when.every = Some(every);
+        self.every = Some(every);
         self
     }
 
-    /// At the times that a cron line names; said again, at those of each line. See [`Cron`] for what a line may say.
-    pub fn cron(mut self, line: &str) -> Self {
-        self.when.lines.push(line.to_owned());
-        self
-    }
-
-    /// The time zone of the cron lines, as `Europe/Berlin`; UTC without it.
-    pub fn in_zone(mut self, name: &str) -> Self {
-        self.when.zone = Some(name.to_owned());
-        self
-    }
-
-    /// Once at each of these times. Of those that have passed the latest runs at once.
-    pub fn at(mut self, times: impl IntoIterator<Item = Timestamp>) -> Self {
-        self.when.times.extend(times);
-        self
-    }
-
-    /// The first slot; for cron lines the instant before which there is none. Without it a new schedule starts one interval from now. A time that has passed runs at once, and the slots stay on its
+    /// The first slot. Without it a new schedule starts one interval from now. A time that has passed runs at once, and the slots stay on its
     /// grid.
     pub fn start(mut self, start: impl Into<Timestamp>) -> Self {
-        self.when.start = Some(start.into());
+        self.start = Some(start.into());
         self
     }
 
@@ -154,13 +97,40 @@ impl ScheduleBuilder {
         self
     }
 
+    /// The trigger that was meant, for a schedule that stands as `stored` or is new.
+    fn when(&self, stored: Option<&ScheduleRecord>, now: Timestamp) -> Result<Trigger> {
+        match (&self.trigger, self.every) {
+            (None, Some(every)) => Ok(Trigger::Every {
+                every,
+                start: self.start.or_else(|| anchor(stored)).unwrap_or(now + every),
+            }),
+            (Some(Trigger::Cron(cron)), None) => Ok(Trigger::Cron(match self.start {
+                Some(start) => cron.clone().starting(start),
+                None => cron.clone(),
+            })),
+            (Some(trigger), None) if self.start.is_none() => Ok(trigger.clone()),
+            (Some(_), None) => Err(Error::invalid(format!(
+                "expected no start for the schedule {:?}, whose times are given one by one",
+                self.name
+            ))),
+            (None, None) => Err(Error::invalid(format!(
+                "expected an interval for the schedule {:?}: say .every(…), or .trigger(…) with cron lines or times",
+                self.name
+            ))),
+            (Some(_), Some(_)) => Err(Error::invalid(format!(
+                "expected an interval or another trigger for the schedule {:?}, got both",
+                self.name
+            ))),
+        }
+    }
+
     async fn put(self) -> Result<ScheduleRecord> {
         let store = self.lullaby.store().clone();
-        let template = self.job.into_template(&QueueName::default())?;
+        let template = self.job.clone().into_template(&QueueName::default())?;
         loop {
             let now = self.lullaby.now();
             let stored = store.schedule(&self.name).await?;
-            let trigger = self.when.trigger(&self.name, stored.as_ref(), now)?;
+            let trigger = self.when(stored.as_ref(), now)?;
             let spec = ScheduleSpec {
                 trigger,
                 template: template.clone(),
@@ -182,6 +152,14 @@ impl ScheduleBuilder {
                 Advanced::Conflict | Advanced::Gone => {}
             }
         }
+    }
+}
+
+/// The first slot of an interval that is stated again without one.
+fn anchor(stored: Option<&ScheduleRecord>) -> Option<Timestamp> {
+    match &stored?.spec.trigger {
+        Trigger::Every { start, .. } => Some(*start),
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{IntoJob, Job, JobId, Status};
-use crate::schedule::{ScheduleRecord, Trigger};
+use crate::schedule::{Cron, ScheduleRecord, Trigger};
 use crate::store::{Advanced, Canceled, JobFilter, Page};
 
 pub use self::builder::ScheduleBuilder;
@@ -74,7 +74,7 @@ impl Scheduler {
         ScheduleBuilder::new(self.lullaby.clone(), name, job.into_job().untyped())
     }
 
-    /// States a schedule that follows a cron line, in UTC unless [`in_zone`](ScheduleBuilder::in_zone) says otherwise.
+    /// States a schedule that follows cron lines: `schedule(name, job).trigger(cron)`, in RQ Scheduler's word.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -84,17 +84,17 @@ impl Scheduler {
     /// # struct Backup;
     /// # impl Task for Backup { const NAME: &'static str = "backup"; type Output = (); }
     /// # let lullaby = Lullaby::open("memory:").await?;
-    /// let nightly = lullaby
-    ///     .scheduler()
-    ///     .cron("nightly backup", "30 2 * * *", Backup)
-    ///     .in_zone("Europe/Berlin")
-    ///     .await?;
-    /// assert!(nightly.next.is_some());
+    /// use lullaby::schedule::Cron;
+    ///
+    /// let scheduler = lullaby.scheduler();
+    /// let nightly = Cron::new("30 2 * * *")?.in_zone("Europe/Berlin")?;
+    /// let stated = scheduler.cron("nightly backup", nightly, Backup).await?;
+    /// assert!(stated.next.is_some());
     /// # Ok(())
     /// # }
     /// ```
-    pub fn cron<J: IntoJob>(&self, name: &str, line: &str, job: J) -> ScheduleBuilder {
-        self.schedule(name, job).cron(line)
+    pub fn cron<J: IntoJob>(&self, name: &str, cron: Cron, job: J) -> ScheduleBuilder {
+        self.schedule(name, job).trigger(cron)
     }
 
     /// Removes the schedule of this name, or cancels the scheduled job of this id. False if there is neither.
