@@ -66,9 +66,12 @@ impl Cron {
         let second = at.as_millis() / 1000;
         let span = self.rules().span_at(second);
         let local = second + span.offset;
-        if second == span.start {
-            let mut skipped = self.skipped(&span, MOST_NAMED + 1);
-            let first = *skipped.first()?;
+        let mut skipped = if second == span.start {
+            self.skipped(&span, MOST_NAMED + 1)
+        } else {
+            Vec::new()
+        };
+        if let Some(first) = skipped.first().copied() {
             let more = skipped.len() > MOST_NAMED;
             skipped.truncate(MOST_NAMED);
             let names: Vec<_> = skipped.iter().map(|local| time(*local)).collect();

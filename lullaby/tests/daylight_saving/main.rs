@@ -101,16 +101,16 @@ fn every_slot_around_every_change_of_the_clocks_is_as_the_rule_says() {
     let (mut zones, mut changes, mut slots) = (0, 0, 0);
     for name in &names {
         let always = ALWAYS.contains(&name.as_str());
-        if !(soak || always || draw.one_in(12)) {
+        if !(soak || always || draw.one_in(20)) {
             continue;
         }
         zones += 1;
         let zone = Zone::read(name);
         let triggers = triggers(name);
         for change in zone.changes(2000, 2040) {
-            // Of the named zones a fifth of the changes; Apia's missing day and its like are always among them.
+            // Of the named zones an eighth of the changes; Apia's missing day and its like are always among them.
             let odd = zone.jump(change).abs() > 3600;
-            if !(soak || odd || draw.one_in(if always { 5 } else { 12 })) {
+            if !(soak || odd || draw.one_in(if always { 8 } else { 12 })) {
                 continue;
             }
             changes += 1;
