@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -112,6 +113,19 @@ impl Server {
             .status()
             .expect("kill runs");
         assert!(sent.success(), "the process is there");
+    }
+
+    /// Tells it to stop, and waits until it did.
+    pub(crate) fn stop(self) {
+        self.signal("TERM");
+        let ended = self.wait();
+        assert!(ended.success(), "expected a clean stop, got {ended}");
+    }
+
+    /// Waits until somebody has killed it.
+    pub(crate) fn was_killed(self) {
+        let ended = self.wait();
+        assert_eq!(ended.signal(), Some(9), "expected SIGKILL, got {ended}");
     }
 
     /// Waits for its end.
