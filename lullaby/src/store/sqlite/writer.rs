@@ -436,10 +436,12 @@ impl Loop {
         };
         let mut done = Vec::with_capacity(group.len());
         self.memo.look_afresh();
-        match run_all(&step, &mut self.memo, &*self.clock, group, &mut done)
-            .and_then(|()| Ok(step.commit()?))
-        {
+        match run_all(&step, &mut self.memo, &*self.clock, group, &mut done).and_then(|()| {
+            crate::failpoint::hit("commit.before");
+            Ok(step.commit()?)
+        }) {
             Ok(()) => {
+                crate::failpoint::hit("commit.after");
                 for topic in self.memo.take_topics() {
                     self.signals.raise(topic);
                 }
