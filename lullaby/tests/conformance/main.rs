@@ -19,6 +19,7 @@ mod inspect;
 mod kills;
 mod maintain;
 mod model;
+mod processes;
 mod produce;
 mod recur;
 mod wake;
