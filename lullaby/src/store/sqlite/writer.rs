@@ -33,6 +33,9 @@ const LONGEST_HOLD: Duration = Duration::from_millis(20);
 const GAP: Duration = Duration::from_micros(1500);
 /// Another process counts as writing for so long after its last commit.
 const NEIGHBOUR_MEMORY: Duration = Duration::from_secs(10);
+/// When to look again after the log was written to: the commit itself shows only after its sync. Each further look waits twice as long
+/// as the one before, so that however slow the disk is, a commit is heard of after at most twice its sync.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
 /// How far the time of day may part from the monotonic clock until somebody must have set it.
 const CLOCK_LEAP: Duration = Duration::from_secs(1);
 
@@ -159,6 +162,8 @@ pub(super) struct Pace {
     busy: AtomicBool,
     /// A `Look` is on its way.
     looking: AtomicBool,
+    /// The log was written to since the last look.
+    touched: AtomicBool,
     /// The store is being closed: waiting for locks ends.
     closing: AtomicBool,
 }
@@ -172,6 +177,7 @@ pub(super) struct Nudge {
 
 impl Nudge {
     pub(super) fn look(&self) {
+        self.pace.touched.store(true, Ordering::SeqCst);
         if !self.pace.busy.load(Ordering::SeqCst) && !self.pace.looking.swap(true, Ordering::SeqCst)
         {
             // A closed store has nobody to tell.
@@ -193,6 +199,7 @@ impl Writer {
         let loop_ = Loop {
             wall_offset: wall_offset(&*options.clock),
             next_tick: host.monotonic() + POLL,
+            again: None,
             data_version: data_version(&conn)?,
             conn,
             memo,
@@ -314,6 +321,8 @@ struct Loop {
     /// Changes when another connection commits.
     data_version: i64,
     next_tick: Duration,
+    /// When to look once more, and how long after the look before that is.
+    again: Option<(Duration, Duration)>,
     /// The time of day minus the monotonic clock, in milliseconds.
     wall_offset: i128,
 }
@@ -333,7 +342,11 @@ impl Loop {
             // In this order: what changes from here on is told by a nudge, what changed before is seen by this look.
             self.pace.busy.store(false, Ordering::SeqCst);
             self.look();
-            let rest = self.next_tick.saturating_sub(self.host.monotonic());
+            let wake_at = match self.again {
+                Some((at, _)) => at.min(self.next_tick),
+                None => self.next_tick,
+            };
+            let rest = wake_at.saturating_sub(self.host.monotonic());
             match self.inbox.recv_timeout(rest) {
                 Ok(Message::Run(first)) => {
                     self.pace.busy.store(true, Ordering::SeqCst);
@@ -354,6 +367,7 @@ impl Loop {
 
     /// Raises all signals if another connection committed since the last look.
     fn look(&mut self) {
+        self.plan_next_look();
         // A file that cannot be read now is looked at again at the next tick.
         if let Ok(version) = data_version(&self.conn)
             && version != self.data_version
@@ -362,6 +376,20 @@ impl Loop {
             self.neighbour_at = Some(self.host.monotonic());
             self.signals.raise_all();
         }
+    }
+
+    /// The log is written to before its commit can be seen, by the time of a sync: so one look is not enough.
+    fn plan_next_look(&mut self) {
+        let now = self.host.monotonic();
+        let step = match self.again {
+            _ if self.pace.touched.swap(false, Ordering::SeqCst) => Some(FIRST_LOOK),
+            Some((at, step)) if now >= at => Some(2 * step),
+            _ => return,
+        };
+        // After that the tick looks.
+        self.again = step
+            .filter(|step| *step < POLL)
+            .map(|step| (now + step, step));
     }
 
     /// Once in `POLL`: what nothing else tells.
