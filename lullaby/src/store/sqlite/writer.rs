@@ -14,6 +14,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::fault::is_busy;
+use super::looks::Looks;
 use super::maintain;
 use super::step::{Memo, Step};
 use super::{Durability, SqliteOptions};
@@ -33,9 +34,6 @@ const LONGEST_HOLD: Duration = Duration::from_millis(20);
 const GAP: Duration = Duration::from_micros(1500);
 /// Another process counts as writing for so long after its last commit.
 const NEIGHBOUR_MEMORY: Duration = Duration::from_secs(10);
-/// When to look again after the log was written to: the commit itself shows only after its sync. Each further look waits twice as long
-/// as the one before, so that however slow the disk is, a commit is heard of after at most twice its sync.
-const FIRST_LOOK: Duration = Duration::from_millis(1);
 /// How far the time of day may part from the monotonic clock until somebody must have set it.
 const CLOCK_LEAP: Duration = Duration::from_secs(1);
 
@@ -199,7 +197,7 @@ impl Writer {
         let loop_ = Loop {
             wall_offset: wall_offset(&*options.clock),
             next_tick: host.monotonic() + POLL,
-            again: None,
+            looks: Looks::default(),
             data_version: data_version(&conn)?,
             conn,
             memo,
@@ -321,8 +319,7 @@ struct Loop {
     /// Changes when another connection commits.
     data_version: i64,
     next_tick: Duration,
-    /// When to look once more, and how long after the look before that is.
-    again: Option<(Duration, Duration)>,
+    looks: Looks,
     /// The time of day minus the monotonic clock, in milliseconds.
     wall_offset: i128,
 }
@@ -342,10 +339,8 @@ impl Loop {
             // In this order: what changes from here on is told by a nudge, what changed before is seen by this look.
             self.pace.busy.store(false, Ordering::SeqCst);
             self.look();
-            let wake_at = match self.again {
-                Some((at, _)) => at.min(self.next_tick),
-                None => self.next_tick,
-            };
+            let wake_at = self.looks.next().unwrap_or(self.next_tick);
+            let wake_at = wake_at.min(self.next_tick);
             let rest = wake_at.saturating_sub(self.host.monotonic());
             match self.inbox.recv_timeout(rest) {
                 Ok(Message::Run(first)) => {
@@ -367,29 +362,20 @@ impl Loop {
 
     /// Raises all signals if another connection committed since the last look.
     fn look(&mut self) {
-        self.plan_next_look();
+        let now = self.host.monotonic();
+        if self.pace.touched.swap(false, Ordering::SeqCst) {
+            self.looks.touched(now);
+        } else {
+            self.looks.taken(now);
+        }
         // A file that cannot be read now is looked at again at the next tick.
         if let Ok(version) = data_version(&self.conn)
             && version != self.data_version
         {
             self.data_version = version;
-            self.neighbour_at = Some(self.host.monotonic());
+            self.neighbour_at = Some(now);
             self.signals.raise_all();
         }
-    }
-
-    /// The log is written to before its commit can be seen, by the time of a sync: so one look is not enough.
-    fn plan_next_look(&mut self) {
-        let now = self.host.monotonic();
-        let step = match self.again {
-            _ if self.pace.touched.swap(false, Ordering::SeqCst) => Some(FIRST_LOOK),
-            Some((at, step)) if now >= at => Some(2 * step),
-            _ => return,
-        };
-        // After that the tick looks.
-        self.again = step
-            .filter(|step| *step < POLL)
-            .map(|step| (now + step, step));
     }
 
     /// Once in `POLL`: what nothing else tells.
