@@ -177,3 +177,10 @@ pub(super) fn sweep(step: &mut Step<'_>, limit: usize) -> Result<Swept> {
         next_expiry: first_expiry(step.conn)?,
     })
 }
+
+/// Writes something that nobody reads.
+pub(super) fn probe(step: &mut Step<'_>) -> Result<()> {
+    let sql = "INSERT INTO lullaby_meta (name, value) VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1";
+    step.conn.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
