@@ -151,7 +151,7 @@ fn moment(year: i64, rule: &str) -> i64 {
             .map(|week| ahead + week * 7)
             .filter(|ahead| *ahead < length(year, month))
             .map(|ahead| first + ahead)
-            .last()
+            .next_back()
             .expect("one at least")
     } else if let Some(number) = day.strip_prefix('J') {
         let number: i64 = number.parse().expect("a number");
