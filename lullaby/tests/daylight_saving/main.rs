@@ -109,7 +109,7 @@ fn every_slot_around_every_change_of_the_clocks_is_as_the_rule_says() {
         let triggers = triggers(name);
         for change in zone.changes(2000, 2040) {
             // Of the named zones an eighth of the changes; Apia's missing day and its like are always among them.
-            let odd = zone.jump(change).abs() > 3600;
+            let odd = zone.jump(change).abs() > 2 * 3600;
             if !(soak || odd || draw.one_in(if always { 8 } else { 12 })) {
                 continue;
             }
