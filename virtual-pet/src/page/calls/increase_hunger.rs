@@ -1,0 +1,5 @@
+lullaby
+    .scheduler()
+    .schedule(NAME, IncreaseHunger { pet: PET })
+    .every(HOUR)
+    .await?
