@@ -14,7 +14,7 @@ const sections = new Map(); // The latest HTML of each section, for tabs that jo
 const held = new Map(); // Sections that wait for their job's token to land.
 let home, channel, timer, lastGood = new Date();
 
-const PET_SIDE = new Set(["plate", "gauges", "actions", "reason", "next", "growth"]);
+const PET_SIDE = new Set(["plate", "gauges", "actions", "reason", "next", "growth", "chip"]);
 
 export function startLive(main) {
   home = main;

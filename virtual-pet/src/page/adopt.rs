@@ -12,8 +12,19 @@ use crate::web::encoded;
 
 /// The form, and who lives here already.
 pub(crate) fn adopt(residents: &[Pet], mine: &[Pet], theme: Theme, minute_of_day: i64) -> Markup {
-    let frame = Frame { title: "Adopt", theme, pets: mine, current: None, live: false };
-    let looks = |species| Looks { species, colour: Colour::Peach, stage: Stage::Kid, mood: Mood::Happy };
+    let frame = Frame {
+        title: "Adopt",
+        theme,
+        pets: mine,
+        current: None,
+        live: false,
+    };
+    let looks = |species| Looks {
+        species,
+        colour: Colour::Peach,
+        stage: Stage::Kid,
+        mood: Mood::Happy,
+    };
     page(
         &frame,
         &html! {

@@ -26,11 +26,21 @@ pub(super) fn card(view: &View, since: &Since) -> Markup {
 
 /// Up to four: waking and growing by the word of their latest event, hunger in sum, visitors by number.
 fn facts(view: &View, since: &Since) -> Vec<String> {
-    let changes: Vec<_> = since.events.iter().filter(|event| event.kind == PET_CHANGED).collect();
-    let what = |event: &lullaby::event::Event| serde_json::from_value::<What>(event.data["what"].clone()).ok();
-    let by = |event: &lullaby::event::Event| serde_json::from_value::<By>(event.data["by"].clone()).ok();
+    let changes: Vec<_> = since
+        .events
+        .iter()
+        .filter(|event| event.kind == PET_CHANGED)
+        .collect();
+    let what = |event: &lullaby::event::Event| {
+        serde_json::from_value::<What>(event.data["what"].clone()).ok()
+    };
+    let by =
+        |event: &lullaby::event::Event| serde_json::from_value::<By>(event.data["by"].clone()).ok();
     let latest = |wanted: What| {
-        let event = changes.iter().rev().find(|event| what(event) == Some(wanted))?;
+        let event = changes
+            .iter()
+            .rev()
+            .find(|event| what(event) == Some(wanted))?;
         let (_, _, title, _) = changed(event, &view.reader());
         Some(format!("{title} at {}.", view.zone.time(event.at)))
     };
@@ -39,12 +49,20 @@ fn facts(view: &View, since: &Since) -> Vec<String> {
         .filter(|event| what(event) == Some(What::Ticked))
         .map(|event| event.data["hours"].as_u64().unwrap_or(1))
         .sum();
-    let guests = changes.iter().filter(|event| by(event) == Some(By::Visitor)).count();
+    let guests = changes
+        .iter()
+        .filter(|event| by(event) == Some(By::Visitor))
+        .count();
     let name = &view.pet.name;
     let facts = [
         latest(What::Hatched),
         latest(What::Woke),
-        (hours > 0).then(|| format!("{hours} game hours passed; hunger is {} of 10 now.", view.pet.hunger)),
+        (hours > 0).then(|| {
+            format!(
+                "{hours} game hours passed; hunger is {} of 10 now.",
+                view.pet.hunger
+            )
+        }),
         (guests > 0).then(|| format!("Visitors looked after {name} {guests} times.")),
         latest(What::Grew),
     ];

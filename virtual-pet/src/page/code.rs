@@ -47,7 +47,10 @@ pub(crate) fn card(pet: &Pet, jobs: &[Shown]) -> Markup {
 
 /// The end of an id, where ids that were made together differ.
 pub(crate) fn short(id: &str) -> &str {
-    id.char_indices().rev().nth(7).map_or(id, |(at, _)| &id[at..])
+    id.char_indices()
+        .rev()
+        .nth(7)
+        .map_or(id, |(at, _)| &id[at..])
 }
 
 fn comments(pet: &Pet, job: &Shown, mark: &str) -> [String; 2] {
@@ -136,9 +139,7 @@ fn coloured(code: &str) -> Vec<(Option<&'static str>, &str)> {
         let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
         let length = match first {
             '"' => string_length(rest),
-            letter if is_word(letter) => {
-                rest.find(|letter| !is_word(letter)).unwrap_or(rest.len())
-            }
+            letter if is_word(letter) => rest.find(|letter| !is_word(letter)).unwrap_or(rest.len()),
             _ => rest
                 .find(|letter| is_word(letter) || letter == '"')
                 .unwrap_or(rest.len()),
@@ -182,7 +183,10 @@ mod tests {
     use crate::tasks::{GrowUp, HatchEgg, IncreaseHunger, WakePet};
 
     /// The listings are code that compiles and runs.
-    #[expect(non_snake_case, reason = "words in capitals stand for values in the listings")]
+    #[expect(
+        non_snake_case,
+        reason = "words in capitals stand for values in the listings"
+    )]
     #[tokio::test]
     async fn the_listings_run() -> lullaby::Result<()> {
         let lullaby = Lullaby::open("memory:").await?;

@@ -89,11 +89,7 @@ fn header(frame: &Frame<'_>) -> Markup {
             }
             nav.pets aria-label="Your pets" {
                 @for pet in frame.pets {
-                    @let current = frame.current.is_some_and(|current| current.id == pet.id);
-                    a.pet-chip href=(format!("/pet/{}", encoded(pet.name.as_str()))) aria-current=[current.then_some("page")] {
-                        (head(Looks { species: pet.species, colour: pet.colour, stage: pet.stage(), mood: pet.mood() }))
-                        span { (pet.name) }
-                    }
+                    (chip(pet, frame.current.is_some_and(|current| current.id == pet.id)))
                 }
                 a.adopt-link href="/adopt" { (icon("plus")) "Adopt" }
             }
@@ -107,6 +103,22 @@ fn header(frame: &Frame<'_>) -> Markup {
             } @else {
                 div.tools data-bare { }
             }
+        }
+    }
+}
+
+/// A pet of this browser, as a link to it.
+pub(super) fn chip(pet: &Pet, is_current: bool) -> Markup {
+    let looks = Looks {
+        species: pet.species,
+        colour: pet.colour,
+        stage: pet.stage(),
+        mood: pet.mood(),
+    };
+    html! {
+        a.pet-chip id=[is_current.then_some("chip")] href=(format!("/pet/{}", encoded(pet.name.as_str()))) aria-current=[is_current.then_some("page")] {
+            (head(looks))
+            span { (pet.name) }
         }
     }
 }

@@ -89,6 +89,7 @@ impl View {
     pub(crate) fn sections(&self) -> Vec<(&'static str, Markup)> {
         let lines = lines(&self.events, &self.reader());
         vec![
+            ("chip", layout::chip(&self.pet, true)),
             ("plate", pet_card::plate(self)),
             ("gauges", pet_card::gauges(&self.pet)),
             ("actions", pet_card::actions(self, None)),
@@ -107,8 +108,12 @@ impl View {
 
     /// What a screen reader says of an event, if it concerns the pet.
     pub(crate) fn said(&self, event: &Event) -> Option<String> {
-        let (_, _, title, _) = (event.kind == PET_CHANGED).then(|| changed(event, &self.reader()))?;
-        Some(format!("{title}. {}.", pet_card::gauges_in_words(&self.pet)))
+        let (_, _, title, _) =
+            (event.kind == PET_CHANGED).then(|| changed(event, &self.reader()))?;
+        Some(format!(
+            "{title}. {}.",
+            pet_card::gauges_in_words(&self.pet)
+        ))
     }
 
     fn minute_of_day(&self) -> i64 {

@@ -16,8 +16,8 @@ const ROWS: usize = 3;
 /// Places in the queue's picture, and tokens in the pile.
 const PLACES: usize = 5;
 
-/// A worker that was not seen for so long is shown as not answering: three heartbeats.
-const SILENT_MS: u128 = 15_000;
+/// A worker that was not seen for so long is shown as not answering. It announces itself every 30 s.
+const SILENT_MS: u128 = 75_000;
 
 /// The whole panel. The lab's door goes into its foot.
 pub(super) fn panel(view: &View) -> Markup {
@@ -69,7 +69,13 @@ pub(super) fn panel(view: &View) -> Markup {
 
 /// How many jobs of this pet stand where.
 pub(super) fn counters(agenda: &Agenda) -> Markup {
-    let of = |status| agenda.recent.iter().filter(|job| job.status == status).count();
+    let of = |status| {
+        agenda
+            .recent
+            .iter()
+            .filter(|job| job.status == status)
+            .count()
+    };
     let counts = [
         ("scheduled", agenda.scheduled.len()),
         ("queued", of(Status::Queued)),
@@ -119,7 +125,11 @@ fn row(view: &View, entry: &AgendaEntry) -> Markup {
     let words = task_words(&entry.task);
     let left = entry.due_at.since(view.now);
     let when = view.zone.day_and_time(entry.due_at, view.now);
-    let status = if entry.attempt > 1 { "retry" } else { "scheduled" };
+    let status = if entry.attempt > 1 {
+        "retry"
+    } else {
+        "scheduled"
+    };
     html! {
         li.row data-key=(format!("row-{}", entry.id)) data-row=(entry.task) {
             button.row-name type="button" data-select=(entry.id) {
@@ -175,7 +185,11 @@ pub(super) fn queue(agenda: &Agenda) -> Markup {
 pub(super) fn workers(view: &View) -> Markup {
     let running = of(&view.agenda, Status::Started);
     let silent = |seen| view.now.since(seen).as_millis() > SILENT_MS;
-    let answering = view.workers.iter().filter(|worker| !silent(worker.seen_at)).count();
+    let answering = view
+        .workers
+        .iter()
+        .filter(|worker| !silent(worker.seen_at))
+        .count();
     html! {
         section #bots.station.workers aria-label="Workers" {
             div.station-head { h3 { "Workers" } span.count { (answering) " ready" } }

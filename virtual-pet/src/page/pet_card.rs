@@ -10,7 +10,9 @@ use super::when::countdown;
 use super::words::task_words;
 use crate::game::By;
 use crate::keeper::Key;
-use crate::pet::{Action, Mood, Pet, RefusalCode, Stage, Visitors, energy_word, hunger_word, in_words};
+use crate::pet::{
+    Action, Mood, Pet, RefusalCode, Stage, Visitors, energy_word, hunger_word, in_words,
+};
 use crate::web::{action_path, encoded};
 
 /// The whole card.
@@ -32,7 +34,12 @@ pub(super) fn card(view: &View) -> Markup {
 fn stage(view: &View) -> Markup {
     let pet = &view.pet;
     let minute = view.minute_of_day();
-    let looks = Looks { species: pet.species, colour: pet.colour, stage: pet.stage(), mood: pet.mood() };
+    let looks = Looks {
+        species: pet.species,
+        colour: pet.colour,
+        stage: pet.stage(),
+        mood: pet.mood(),
+    };
     html! {
         div #stage.stage data-phase=(Phase::at(minute).as_str()) data-asleep=(view.is_asleep()) data-coat=(pet.colour) {
             (room(minute))
@@ -79,11 +86,18 @@ pub(super) fn plate(view: &View) -> Markup {
         div #plate.plate {
             div {
                 h1 { (pet.name) }
-                p.quiet { (stage_word(pet.stage())) " " (pet.species) ", " (age(pet)) }
+                p.quiet { (kind(pet)) ", " (age(pet)) }
             }
             span.mood data-mood=(mood) { (mood) }
             button #share.tool type="button" { (icon("link")) span.unseen { "Copy the link to " (pet.name) } }
         }
+    }
+}
+
+fn kind(pet: &Pet) -> String {
+    match pet.stage() {
+        Stage::Egg => format!("The egg of a {}", pet.species),
+        stage => format!("{} {}", stage_word(stage), pet.species),
     }
 }
 
@@ -126,7 +140,11 @@ fn gauge(name: &str, kind: &str, picture: &str, value: i64, word: &str) -> Marku
 
 /// The three buttons. With `keys` their forms work by themselves; the live page makes its own.
 pub(super) fn actions(view: &View, keys: Option<&[Key; 3]>) -> Markup {
-    let third = if view.is_asleep() { Action::Wake } else { Action::Sleep };
+    let third = if view.is_asleep() {
+        Action::Wake
+    } else {
+        Action::Sleep
+    };
     html! {
         div #actions.actions role="group" aria-label=(format!("What {} can do", view.pet.name)) {
             @for (at, action) in [Action::Feed, Action::Play, third].into_iter().enumerate() {
@@ -226,7 +244,12 @@ pub(super) fn next_up(view: &View) -> Markup {
 
 /// How far it has grown.
 pub(super) fn growth(pet: &Pet) -> Markup {
-    let stages = [(Stage::Egg, "egg"), (Stage::Hatchling, "bolt"), (Stage::Kid, "paw"), (Stage::GrownUp, "flower")];
+    let stages = [
+        (Stage::Egg, "egg"),
+        (Stage::Hatchling, "sprout"),
+        (Stage::Kid, "paw"),
+        (Stage::GrownUp, "flower"),
+    ];
     html! {
         ol #growth.growth aria-label="Growing up" {
             @for (stage, picture) in stages {

@@ -61,12 +61,8 @@ fn tail(species: Species) -> &'static str {
         Species::Cat => {
             r##"<g class="tail"><path class="tail-o" d="M232 240C282 252 310 222 299 190C292 170 266 174 268 194"/><path class="tail-a" d="M232 240C282 252 310 222 299 190C292 170 266 174 268 194"/></g>"##
         }
-        Species::Bunny => {
-            r##"<circle class="c line tail" cx="260" cy="232" r="22"/>"##
-        }
-        Species::Bear => {
-            r##"<circle class="a line tail" cx="258" cy="240" r="16"/>"##
-        }
+        Species::Bunny => r##"<circle class="c line tail" cx="260" cy="232" r="22"/>"##,
+        Species::Bear => r##"<circle class="a line tail" cx="258" cy="240" r="16"/>"##,
         Species::Axolotl => {
             r##"<g class="tail"><path class="b line" d="M236 250C270 262 296 246 312 214C286 210 262 212 240 232Z"/><path class="i" d="M250 244C272 248 288 238 300 220C280 220 264 224 250 236Z"/></g>"##
         }

@@ -75,7 +75,9 @@ mod tests {
             .into();
         assert_eq!(
             phases,
-            ["night", "night", "dawn", "day", "day", "dusk", "night", "night"]
+            [
+                "night", "night", "dawn", "day", "day", "dusk", "night", "night"
+            ]
         );
     }
 }

@@ -10,7 +10,13 @@ use crate::pet::{Action, Colour, Mood, Pet, Species, Stage};
 use crate::web::{action_path, encoded};
 
 fn small(title: &str, looks: Looks, content: &Markup) -> Markup {
-    let frame = Frame { title, theme: Theme::System, pets: &[], current: None, live: false };
+    let frame = Frame {
+        title,
+        theme: Theme::System,
+        pets: &[],
+        current: None,
+        live: false,
+    };
     page(
         &frame,
         &html! {
@@ -24,7 +30,12 @@ fn small(title: &str, looks: Looks, content: &Markup) -> Markup {
 
 /// What a browser gets for a link to an action: nothing changes before its button is pressed.
 pub(crate) fn confirm(pet: &Pet, action: Action) -> Markup {
-    let looks = Looks { species: pet.species, colour: pet.colour, stage: pet.stage(), mood: pet.mood() };
+    let looks = Looks {
+        species: pet.species,
+        colour: pet.colour,
+        stage: pet.stage(),
+        mood: pet.mood(),
+    };
     small(
         pet.name.as_str(),
         looks,
@@ -41,8 +52,17 @@ pub(crate) fn confirm(pet: &Pet, action: Action) -> Markup {
 
 /// Why there is no other page; `back` leads to the pet that it is about.
 pub(crate) fn problem(status: u16, words: &str, back: Option<&str>) -> Markup {
-    let mood = if status < 500 { Mood::Tired } else { Mood::Asleep };
-    let looks = Looks { species: Species::Cat, colour: Colour::Peach, stage: Stage::Kid, mood };
+    let mood = if status < 500 {
+        Mood::Tired
+    } else {
+        Mood::Asleep
+    };
+    let looks = Looks {
+        species: Species::Cat,
+        colour: Colour::Peach,
+        stage: Stage::Kid,
+        mood,
+    };
     small(
         "Sorry",
         looks,

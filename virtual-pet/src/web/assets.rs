@@ -5,9 +5,7 @@ use std::io::Write as _;
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY,
-};
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
@@ -71,7 +69,11 @@ static HASH: LazyLock<String> = LazyLock::new(|| {
         all.update(asset.bytes);
     }
     let digest = all.finalize();
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 });
 
 /// Each asset, compressed; `None` if that makes it no smaller.
@@ -85,7 +87,10 @@ static COMPRESSED: LazyLock<Vec<Option<Vec<u8>>>> = LazyLock::new(|| {
 
 /// Where a page finds an asset.
 pub(crate) fn path(name: &str) -> String {
-    debug_assert!(ASSETS.iter().any(|asset| asset.name == name), "no asset {name}");
+    debug_assert!(
+        ASSETS.iter().any(|asset| asset.name == name),
+        "no asset {name}"
+    );
     format!("/static/{}/{name}", *HASH)
 }
 
@@ -102,7 +107,11 @@ pub(super) async fn serve(
     } else {
         "no-store"
     };
-    let common = [(CONTENT_TYPE, asset.content_type()), (CACHE_CONTROL, keep), (VARY, "accept-encoding")];
+    let common = [
+        (CONTENT_TYPE, asset.content_type()),
+        (CACHE_CONTROL, keep),
+        (VARY, "accept-encoding"),
+    ];
     Ok(match &COMPRESSED[at] {
         Some(gzip) if takes_gzip(&headers) => {
             (common, [(CONTENT_ENCODING, "gzip")], gzip.as_slice()).into_response()
@@ -129,13 +138,20 @@ pub(super) async fn manifest() -> Response {
             { "src": path("icon-512.png"), "sizes": "512x512", "type": "image/png", "purpose": "maskable" },
         ],
     });
-    ([(CONTENT_TYPE, "application/manifest+json")], manifest.to_string()).into_response()
+    (
+        [(CONTENT_TYPE, "application/manifest+json")],
+        manifest.to_string(),
+    )
+        .into_response()
 }
 
 /// `GET /sw.js`: at the root, since it may only look after pages below its own path.
 pub(super) async fn service_worker() -> Response {
     let script = include_str!("../../assets/sw.js").replace("HASH", &HASH);
-    let headers = [(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
+    let headers = [
+        (CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (CACHE_CONTROL, "no-cache"),
+    ];
     (headers, script).into_response()
 }
 
@@ -169,8 +185,16 @@ fn gzip(bytes: &[u8], level: Compression) -> Option<Vec<u8>> {
 }
 
 fn takes_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    accepted.is_some_and(|accepted| accepted.split(',').any(|one| one.split(';').next().is_some_and(|one| one.trim() == "gzip")))
+    let accepted = headers
+        .get(ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| {
+        accepted.split(',').any(|one| {
+            one.split(';')
+                .next()
+                .is_some_and(|one| one.trim() == "gzip")
+        })
+    })
 }
 
 #[cfg(test)]
@@ -187,6 +211,9 @@ mod tests {
             .filter(|(asset, _)| fonts(asset) && icons(asset))
             .map(|(asset, gzip)| gzip.as_ref().map_or(asset.bytes.len(), Vec::len))
             .sum();
-        assert!(weight <= 60_000, "{weight} bytes of scripts and style sheets");
+        assert!(
+            weight <= 60_000,
+            "{weight} bytes of scripts and style sheets"
+        );
     }
 }

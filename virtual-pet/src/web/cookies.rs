@@ -18,12 +18,16 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 
 /// Light, dark, or as the system says.
 pub(super) fn theme(headers: &HeaderMap) -> Theme {
-    cookie(headers, "theme").map(Theme::read).unwrap_or_default()
+    cookie(headers, "theme")
+        .map(Theme::read)
+        .unwrap_or_default()
 }
 
 /// How far the browser's clock is ahead of UTC.
 pub(super) fn zone(headers: &HeaderMap) -> Zone {
-    cookie(headers, "tz").and_then(Zone::read).unwrap_or_default()
+    cookie(headers, "tz")
+        .and_then(Zone::read)
+        .unwrap_or_default()
 }
 
 /// When the browser last looked at a pet, and the newest event that it knew then.

@@ -63,11 +63,22 @@ pub(super) async fn open(
     let caller = caller(&headers, None)?;
     let seat = app.hub.sit(pet.id.as_str()).await;
     let subject = Some(pet.id.as_str());
-    let mut events: VecDeque<_> = app.game.lullaby().events(subject, EventId(0), usize::MAX >> 1).await?.into();
+    let mut events: VecDeque<_> = app
+        .game
+        .lullaby()
+        .events(subject, EventId(0), usize::MAX >> 1)
+        .await?
+        .into();
     let newest = events.back().map_or(EventId(0), |event| event.id);
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse().ok());
+    let last = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.trim().parse().ok());
     let after = last.or(query.after).map_or(newest, EventId);
-    let missed: Vec<_> = events.iter().filter(|event| event.id > after).map(step).collect();
+    let missed: Vec<_> = events
+        .iter()
+        .filter(|event| event.id > after)
+        .map(step)
+        .collect();
     events.drain(..events.len().saturating_sub(LATEST));
     let mut page = LivePage {
         name: pet.name.clone(),
@@ -77,7 +88,11 @@ pub(super) async fn open(
         seat,
         events,
         sent: HashMap::new(),
-        steps: if missed.len() > MOST_STEPS { Vec::new() } else { missed },
+        steps: if missed.len() > MOST_STEPS {
+            Vec::new()
+        } else {
+            missed
+        },
         said: None,
         due: None,
         beats: 0,
@@ -93,7 +108,9 @@ pub(super) async fn open(
     });
     let mut response = Sse::new(frames).into_response();
     // Proxies must not hold frames back.
-    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+        .headers_mut()
+        .insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
 
@@ -142,7 +159,10 @@ impl LivePage {
                     if self.beats.is_multiple_of(BEATS_A_LOOK) {
                         self.due = Some(self.app.game.now());
                     }
-                    return Some(frame("beat", &json!({ "now": self.app.game.now().as_millis() })));
+                    return Some(frame(
+                        "beat",
+                        &json!({ "now": self.app.game.now().as_millis() }),
+                    ));
                 }
                 Woken::Due => {
                     self.due = None;

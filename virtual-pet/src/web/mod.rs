@@ -35,11 +35,11 @@ use futures_util::FutureExt;
 use lullaby::Shutdown;
 use lullaby::clock::Clock;
 
+pub(crate) use self::article::path as action_path;
 use self::guard::{Hosts, Network, client_address, is_same_site};
 use self::hub::Hub;
 use self::limits::{Deed, Limiter};
 use self::problem::Problem;
-pub(crate) use self::article::path as action_path;
 use self::wants::Wants;
 use crate::game::{Game, GameError};
 use crate::pet::{Action, PetName};

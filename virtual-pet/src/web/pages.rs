@@ -32,10 +32,7 @@ pub(super) const LATEST: usize = 40;
 const AWAY: Duration = Duration::from_secs(600);
 
 /// `GET /`: to the newest pet of this browser, or to the adopt page.
-pub(super) async fn home(
-    State(app): State<App>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(super) async fn home(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let seen = last_visit(&headers).map(|visit| visit.pet);
     let pets = mine(&app, &headers).await?;
     let last = pets.iter().find(|pet| Some(&pet.id) == seen.as_ref());
@@ -56,7 +53,10 @@ pub(super) async fn adopt_form(
     let residents = app.game.list(None, LISTED).await?;
     let mine = mine(&app, &headers).await?;
     let minute = zone(&headers).minute_of_day(app.game.now());
-    Ok(packed(&headers, page::adopt(&residents, &mine, theme(&headers), minute)))
+    Ok(packed(
+        &headers,
+        page::adopt(&residents, &mine, theme(&headers), minute),
+    ))
 }
 
 /// `POST /adopt`: to the new pet's page, with its key in a cookie.
@@ -87,13 +87,21 @@ pub(super) async fn pet(
 ) -> Result<Response, Problem> {
     let pet = app.game.look(&pet_name(&name)?).await?;
     let caller = caller(&headers, None)?;
-    let mut events = app.game.lullaby().events(Some(pet.id.as_str()), EventId(0), EVENTS).await?;
+    let mut events = app
+        .game
+        .lullaby()
+        .events(Some(pet.id.as_str()), EventId(0), EVENTS)
+        .await?;
     let now = app.game.now();
     let since = last_visit(&headers)
         .filter(|visit| visit.pet == pet.id && now.since(visit.at) >= AWAY)
         .map(|visit| Since {
             at: visit.at,
-            events: events.iter().filter(|event| event.id > visit.event).cloned().collect(),
+            events: events
+                .iter()
+                .filter(|event| event.id > visit.event)
+                .cloned()
+                .collect(),
         });
     events.drain(..events.len().saturating_sub(LATEST));
     let around = Around {

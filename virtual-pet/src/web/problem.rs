@@ -119,7 +119,10 @@ impl Problem {
 
     fn answer(&self, wants: Wants) -> Response {
         let mut response = match wants {
-            Wants::Html => crate::page::problem(self.status().as_u16(), &self.to_string(), self.pet()).into_response(),
+            Wants::Html => {
+                crate::page::problem(self.status().as_u16(), &self.to_string(), self.pet())
+                    .into_response()
+            }
             Wants::Json => axum::Json(json!({
                 "error": self.code(),
                 "message": self.to_string(),

@@ -1,5 +1,8 @@
 lullaby
     .scheduler()
-    .schedule(NAME, IncreaseHunger { pet: PET })
+    .schedule(
+        NAME,
+        IncreaseHunger { pet: PET },
+    )
     .every(HOUR)
     .await?
