@@ -96,7 +96,7 @@ pub(crate) fn changed(event: &Event, reader: &Reader<'_>) -> Told {
         _ => "A visitor",
     };
     let name = reader.name;
-    let at_once = "no job needed: done in the request";
+    let at_once = "no job needed";
     match what {
         Some(What::Adopted) => (
             "egg",

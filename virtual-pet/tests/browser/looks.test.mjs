@@ -108,7 +108,7 @@ test("sound is off at first, needs a gesture, and stays as it was set", async ()
 });
 
 test("a first visit weighs at most 120 kB without fonts, and asks nobody else", async () => {
-  const page = await visit(browser, game.url, { serviceWorkers: "block" });
+  const page = await visit(browser, game.url);
   const session = await page.context().newCDPSession(page);
   const kinds = new Map();
   const bytes = { fonts: 0, rest: 0 };

@@ -68,7 +68,8 @@ test("a button that is off explains itself and changes nothing", async () => {
   await page.goto(`${game.url}/pet/Tired`);
   await live(page);
   assert.match(await button(page, "play").innerText(), /needs 2 energy/);
-  await button(page, "play").click();
+  // The browser counts aria-disabled as off; a player may press it all the same.
+  await button(page, "play").click({ force: true });
   await page.waitForSelector(".pet[data-act=refuse]");
   await page.waitForSelector("#sr >> text=needs 2 energy");
   assert.equal(await gauge(page, "energy"), 0);
@@ -100,12 +101,14 @@ test("two browsers see each other's actions", async () => {
     await page.goto(`${game.url}/pet/Shared`);
     await live(page);
   }
-  const seen = two.evaluate(() => new Promise((done) => {
-    const meter = () => document.querySelector("[data-kind=energy] [aria-valuenow='8']") && done(Date.now());
-    new MutationObserver(meter).observe(document.querySelector("#gauges"), { subtree: true, attributes: true, childList: true });
-  }));
+  await two.evaluate(() => {
+    window.seen = new Promise((done) => {
+      const meter = () => document.querySelector("[data-kind=energy] [aria-valuenow='8']") && done(Date.now());
+      new MutationObserver(meter).observe(document.querySelector("#gauges"), { subtree: true, attributes: true, childList: true });
+    });
+  });
   const pressed = await one.evaluate(() => { document.querySelector("form[data-action=play] button").click(); return Date.now(); });
-  console.log(`the other browser showed it after ${(await seen) - pressed} ms (wanted: 200)`);
+  console.log(`the other browser showed it after ${(await two.evaluate(() => window.seen)) - pressed} ms (wanted: 200)`);
 });
 
 test("without a script the page is whole, and its forms act", async () => {
@@ -121,7 +124,7 @@ test("without a script the page is whole, and its forms act", async () => {
   await button(page, "sleep").click();
   await page.waitForSelector("#stage[data-asleep=true]");
   await picture(page, "no-script-1280");
-  await button(page, "feed").click();
+  await button(page, "feed").click({ force: true });
   await page.waitForSelector("text=is asleep until");
   await page.click("text=Back to Plain");
   await page.goto(`${game.url}/adopt`);
