@@ -81,7 +81,7 @@ fn a_locked_store_makes_it_unready_and_nothing_is_lost() {
     server.get("/readyz").expect(200);
 
     let clock = SystemClock::default();
-    let lock = Connection::open(folder.path().join("virtual-pet.db")).expect("the file");
+    let lock = Connection::open(folder.path().join("lullaby.db")).expect("the file");
     lock.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     let locked = clock.now();
     while server.get("/readyz").status == 200 {

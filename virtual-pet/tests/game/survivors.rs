@@ -98,7 +98,7 @@ impl Town {
     }
 
     async fn open(&self) -> Lullaby {
-        let url = format!("sqlite:{}", self.folder.join("virtual-pet.db").display());
+        let url = format!("sqlite:{}", self.folder.join("lullaby.db").display());
         Lullaby::open(&url).await.expect("the file opens")
     }
 

@@ -10,6 +10,7 @@ mod enqueue_view;
 mod event_log;
 mod fault;
 mod inspect;
+mod looks;
 mod maintain;
 mod owner;
 mod produce;
