@@ -113,14 +113,11 @@ pub fn router(app: App) -> Router {
             page(get(pages::adopt_form).post(pages::adopt), "GET, POST"),
         )
         .route("/pet/{name}", page(get(pages::pet), "GET"))
-<<<<<<< HEAD
         .route("/pet/{name}/events", page(get(live::open), "GET"))
         .route("/static/{hash}/{name}", page(get(assets::serve), "GET"))
         .route("/manifest.webmanifest", page(get(assets::manifest), "GET"))
         .route("/sw.js", page(get(assets::service_worker), "GET"))
         .route("/offline", page(get(assets::offline), "GET"))
-=======
->>>>>>> main
         .route("/robots.txt", page(get(pages::robots), "GET"))
         .route("/healthz", page(get(health::healthz), "GET"))
         .route("/readyz", page(get(readyz), "GET"))
