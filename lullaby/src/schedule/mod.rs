@@ -1,17 +1,23 @@
 //! What recurs: triggers, policies, and the decision about slots that are due. Pure functions of time, no I/O.
 
+mod calendar;
+mod cron;
 mod decide;
+mod foresight;
 mod ledger;
 mod trigger;
+mod zone;
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::cron::{Cron, MOST_CRON_LINES};
 pub use self::decide::{Decision, decide};
+pub use self::foresight::{Collision, Collisions, Foreseen, JOBS_A_SECOND, collisions};
 pub use self::ledger::{LedgerLine, Verdict};
-pub use self::trigger::Trigger;
+pub use self::trigger::{MOST_TIMES, Trigger};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -164,12 +170,7 @@ impl ScheduleRecord {
     pub fn new(name: &str, spec: ScheduleSpec, now: Timestamp) -> Result<Self> {
         check_name(name)?;
         spec.check()?;
-        let first = spec.trigger.first();
-        let next = if first > now {
-            Some(first)
-        } else {
-            spec.trigger.latest_until(now)
-        };
+        let next = spec.trigger.first_from(now);
         let next = next.filter(|next| spec.end.is_none_or(|end| *next < end));
         if next.is_none() {
             return Err(Error::invalid(format!(
@@ -198,12 +199,7 @@ impl ScheduleRecord {
         let next = if spec.trigger == self.spec.trigger {
             self.next.or_else(|| spec.trigger.next_after(now))
         } else {
-            let first = spec.trigger.first();
-            if first > now {
-                Some(first)
-            } else {
-                spec.trigger.next_after(now)
-            }
+            spec.trigger.next_after(now)
         };
         let over = spec.repeat.is_some_and(|repeat| self.fired >= repeat);
         let next = next.filter(|next| !over && spec.end.is_none_or(|end| *next < end));

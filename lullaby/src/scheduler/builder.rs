@@ -21,6 +21,7 @@ pub struct ScheduleBuilder {
     lullaby: Lullaby,
     name: String,
     job: NewJob,
+    trigger: Option<Trigger>,
     every: Option<Duration>,
     start: Option<Timestamp>,
     end: Option<Timestamp>,
@@ -36,6 +37,7 @@ impl ScheduleBuilder {
             lullaby,
             name: name.to_owned(),
             job,
+            trigger: None,
             every: None,
             start: None,
             end: None,
@@ -44,6 +46,12 @@ impl ScheduleBuilder {
             grace: None,
             owner: Owner::default(),
         }
+    }
+
+    /// When: any trigger, in place of [`every`](Self::every).
+    pub fn trigger(mut self, trigger: impl Into<Trigger>) -> Self {
+        self.trigger = Some(trigger.into());
+        self
     }
 
     /// Anchored: slot k is start + k × `every`. At least a tenth of a second, in whole milliseconds.
@@ -89,22 +97,42 @@ impl ScheduleBuilder {
         self
     }
 
-    async fn put(self) -> Result<ScheduleRecord> {
-        let Some(every) = self.every else {
-            return Err(Error::invalid(format!(
-                "expected an interval for the schedule {:?}: say .every(…)",
+    /// The trigger that was meant, for a schedule that stands as `stored` or is new.
+    fn when(&self, stored: Option<&ScheduleRecord>, now: Timestamp) -> Result<Trigger> {
+        match (&self.trigger, self.every) {
+            (None, Some(every)) => Ok(Trigger::Every {
+                every,
+                start: self.start.or_else(|| anchor(stored)).unwrap_or(now + every),
+            }),
+            (Some(Trigger::Cron(cron)), None) => Ok(Trigger::Cron(match self.start {
+                Some(start) => cron.clone().starting(start),
+                None => cron.clone(),
+            })),
+            (Some(trigger), None) if self.start.is_none() => Ok(trigger.clone()),
+            (Some(_), None) => Err(Error::invalid(format!(
+                "expected no start for the schedule {:?}, whose times are given one by one",
                 self.name
-            )));
-        };
+            ))),
+            (None, None) => Err(Error::invalid(format!(
+                "expected an interval for the schedule {:?}: say .every(…), or .trigger(…) with cron lines or times",
+                self.name
+            ))),
+            (Some(_), Some(_)) => Err(Error::invalid(format!(
+                "expected an interval or another trigger for the schedule {:?}, got both",
+                self.name
+            ))),
+        }
+    }
+
+    async fn put(self) -> Result<ScheduleRecord> {
         let store = self.lullaby.store().clone();
-        let template = self.job.into_template(&QueueName::default())?;
+        let template = self.job.clone().into_template(&QueueName::default())?;
         loop {
             let now = self.lullaby.now();
             let stored = store.schedule(&self.name).await?;
-            let anchor = stored.as_ref().map(|record| record.spec.trigger.first());
-            let start = self.start.or(anchor).unwrap_or(now + every);
+            let trigger = self.when(stored.as_ref(), now)?;
             let spec = ScheduleSpec {
-                trigger: Trigger::Every { every, start },
+                trigger,
                 template: template.clone(),
                 missed: self.missed,
                 grace: self.grace,
@@ -124,6 +152,14 @@ impl ScheduleBuilder {
                 Advanced::Conflict | Advanced::Gone => {}
             }
         }
+    }
+}
+
+/// The first slot of an interval that is stated again without one.
+fn anchor(stored: Option<&ScheduleRecord>) -> Option<Timestamp> {
+    match &stored?.spec.trigger {
+        Trigger::Every { start, .. } => Some(*start),
+        _ => None,
     }
 }
 
