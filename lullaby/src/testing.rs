@@ -144,7 +144,7 @@ impl Sandbox {
             self.until_parked().await;
             moved |= self.crew.settle().await? > 0;
             if !moved {
-                return Ok([due, self.clock.next_deadline()]
+                return Ok([due.next_due, self.clock.next_deadline()]
                     .into_iter()
                     .flatten()
                     .min());

@@ -8,7 +8,7 @@ use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{NewJob, QueueName};
-use crate::schedule::{Missed, Owner, ScheduleRecord, ScheduleSpec, Trigger};
+use crate::schedule::{Missed, Overlap, Owner, ScheduleRecord, ScheduleSpec, Trigger};
 use crate::store::Advanced;
 
 /// A schedule to be made or changed. Await it to do so.
@@ -27,6 +27,9 @@ pub struct ScheduleBuilder {
     repeat: Option<u64>,
     missed: Missed,
     grace: Option<Duration>,
+    overlap: Overlap,
+    jitter: Option<Duration>,
+    pause_after: Option<u32>,
     owner: Owner,
 }
 
@@ -42,6 +45,9 @@ impl ScheduleBuilder {
             repeat: None,
             missed: Missed::default(),
             grace: None,
+            overlap: Overlap::default(),
+            jitter: None,
+            pause_after: None,
             owner: Owner::default(),
         }
     }
@@ -83,6 +89,24 @@ impl ScheduleBuilder {
         self
     }
 
+    /// What becomes of a slot while an earlier run has not ended.
+    pub fn overlap(mut self, overlap: Overlap) -> Self {
+        self.overlap = overlap;
+        self
+    }
+
+    /// Starts each run later than its slot, by a share of `limit` that is always the same for this name; never as late as the next slot.
+    pub fn jitter(mut self, limit: Duration) -> Self {
+        self.jitter = Some(limit);
+        self
+    }
+
+    /// Pauses by itself once so many runs in a row have failed.
+    pub fn pause_after(mut self, failures: u32) -> Self {
+        self.pause_after = Some(failures);
+        self
+    }
+
     /// Who puts it there; the program, unless said otherwise.
     pub fn owner(mut self, owner: Owner) -> Self {
         self.owner = owner;
@@ -110,7 +134,10 @@ impl ScheduleBuilder {
                 grace: self.grace,
                 repeat: self.repeat,
                 end: self.end,
-                owner: self.owner,
+                overlap: self.overlap,
+                jitter: self.jitter,
+                pause_after: self.pause_after,
+                owner: self.owner.clone(),
             };
             let record = match &stored {
                 None => ScheduleRecord::new(&self.name, spec, now)?,

@@ -3,7 +3,7 @@
 use lullaby::clock::Timestamp;
 use lullaby::job::Status;
 use lullaby::schedule::{
-    Decision, LedgerLine, Missed, ScheduleId, ScheduleRecord, Verdict, decide,
+    Cause, Decision, LedgerLine, Missed, ScheduleId, ScheduleRecord, Verdict, decide,
 };
 use lullaby::store::{Advanced, DueSchedules, Moved, Page};
 
@@ -131,12 +131,14 @@ async fn schedules_are_due_at_their_next_slot(world: World) {
     let nothing = DueSchedules {
         due: vec![],
         next_due: record.next,
+        ..DueSchedules::default()
     };
     assert_eq!(world.store.due_schedules(9).await.expect("read"), nothing);
     world.pass(1);
     let all = DueSchedules {
         due: vec![record],
         next_due: None,
+        ..DueSchedules::default()
     };
     assert_eq!(world.store.due_schedules(9).await.expect("read"), all);
 }
@@ -348,6 +350,7 @@ async fn a_schedule_that_ended_is_kept_but_never_due(world: World) {
     let nothing = DueSchedules {
         due: vec![],
         next_due: None,
+        ..DueSchedules::default()
     };
     assert_eq!(world.store.due_schedules(9).await.expect("read"), nothing);
     let ended = world.schedule("tick").await.expect("kept");
@@ -464,6 +467,7 @@ async fn fired_slots_fold_into_one_line(world: World) {
         verdict: Verdict::Fired {
             job: record.slot_job_id(world.now()),
         },
+        cause: Cause::Slot,
     };
     assert_eq!(ledger, [line]);
 }
