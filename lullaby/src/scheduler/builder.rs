@@ -113,35 +113,56 @@ impl ScheduleBuilder {
         self
     }
 
-    async fn put(self) -> Result<ScheduleRecord> {
+    /// What it says, for a schedule that stands as `stored` or is new.
+    pub(crate) fn spec(
+        &self,
+        stored: Option<&ScheduleRecord>,
+        now: Timestamp,
+    ) -> Result<ScheduleSpec> {
         let Some(every) = self.every else {
             return Err(Error::invalid(format!(
                 "expected an interval for the schedule {:?}: say .every(…)",
                 self.name
             )));
         };
+        let anchor = stored.map(|record| record.spec.trigger.first());
+        let start = self.start.or(anchor).unwrap_or(now + every);
+        Ok(ScheduleSpec {
+            trigger: Trigger::Every { every, start },
+            template: self.job.clone().into_template(&QueueName::default())?,
+            missed: self.missed,
+            grace: self.grace,
+            repeat: self.repeat,
+            end: self.end,
+            overlap: self.overlap,
+            jitter: self.jitter,
+            pause_after: self.pause_after,
+            owner: self.owner.clone(),
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn put(self) -> Result<ScheduleRecord> {
         let store = self.lullaby.store().clone();
-        let template = self.job.into_template(&QueueName::default())?;
+        let scheduler = self.lullaby.scheduler();
         loop {
             let now = self.lullaby.now();
             let stored = store.schedule(&self.name).await?;
-            let anchor = stored.as_ref().map(|record| record.spec.trigger.first());
-            let start = self.start.or(anchor).unwrap_or(now + every);
-            let spec = ScheduleSpec {
-                trigger: Trigger::Every { every, start },
-                template: template.clone(),
-                missed: self.missed,
-                grace: self.grace,
-                repeat: self.repeat,
-                end: self.end,
-                overlap: self.overlap,
-                jitter: self.jitter,
-                pause_after: self.pause_after,
-                owner: self.owner.clone(),
-            };
+            let spec = self.spec(stored.as_ref(), now)?;
             let record = match &stored {
                 None => ScheduleRecord::new(&self.name, spec, now)?,
                 Some(stored) if stored.spec == spec => return Ok(stored.clone()),
+                Some(stored)
+                    if stored.spec.trigger != spec.trigger
+                        && stored.next.is_some_and(|next| next <= now) =>
+                {
+                    // The old trigger's slots that are due are still its own.
+                    scheduler.decided(&self.name).await?;
+                    continue;
+                }
                 Some(stored) => stored.edited(spec, now)?,
             };
             let expected = stored.map(|stored| stored.version);

@@ -17,6 +17,7 @@ mod events;
 mod inspect;
 mod maintain;
 mod model;
+mod overlap;
 mod produce;
 mod recur;
 mod wake;
