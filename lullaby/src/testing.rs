@@ -27,8 +27,12 @@
 //! # }
 //! ```
 
+mod rehearsal;
+
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use self::rehearsal::{Outcome, Rehearsal, Rehearsed};
 
 use crate::client::Lullaby;
 use crate::clock::{Clock, ManualClock, Timestamp};

@@ -1,6 +1,7 @@
 //! What people and programs do to a schedule: edit it, pause it, resume it, have it run now or once more.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::check::MOST_RUNS_AT_ONCE;
 use super::decide::Draft;
@@ -34,11 +35,11 @@ impl ScheduleRecord {
             version: self.version + 1,
             spec,
             next,
-            // A schedule that had ended and goes on has no slots in between.
+            // A schedule that had ended and goes on has no slots in between; a new trigger's begin after this instant.
             since: if same_trigger && self.next.is_some() {
                 self.since
             } else {
-                now
+                now + Duration::from_millis(1)
             },
             ..self.clone()
         };
