@@ -1,12 +1,15 @@
 //! What recurs: triggers, policies, and the decision about slots that are due. Pure functions of time, no I/O.
 
+mod calendar;
 mod check;
+mod cron;
 mod decide;
 mod jitter;
 mod ledger;
 mod overlap;
 mod steer;
 mod trigger;
+mod zone;
 
 use std::fmt;
 use std::time::Duration;
@@ -14,10 +17,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::check::MOST_RUNS_AT_ONCE;
+pub use self::cron::{Cron, MOST_CRON_LINES};
 pub use self::decide::{Decision, decide, decide_among};
 pub use self::ledger::{LEDGER_LINES, LedgerLine, Verdict};
 pub use self::overlap::{Buffered, Given, Overlap, WATCHED_JOBS, is_alive};
-pub use self::trigger::Trigger;
+pub use self::trigger::{MOST_TIMES, Trigger};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -243,12 +247,7 @@ impl ScheduleRecord {
     pub fn new(name: &str, spec: ScheduleSpec, now: Timestamp) -> Result<Self> {
         check_name(name)?;
         spec.check()?;
-        let first = spec.trigger.first();
-        let next = if first > now {
-            Some(first)
-        } else {
-            spec.trigger.latest_until(now)
-        };
+        let next = spec.trigger.first_from(now);
         let next = next.filter(|next| spec.end.is_none_or(|end| *next < end));
         if next.is_none() {
             return Err(Error::invalid(format!(

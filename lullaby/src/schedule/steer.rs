@@ -22,12 +22,7 @@ impl ScheduleRecord {
         let next = if same_trigger {
             self.next.or_else(|| spec.trigger.next_after(now))
         } else {
-            let first = spec.trigger.first();
-            if first > now {
-                Some(first)
-            } else {
-                spec.trigger.next_after(now)
-            }
+            spec.trigger.next_after(now)
         };
         let over = spec.repeat.is_some_and(|repeat| self.fired >= repeat);
         let next = next.filter(|next| !over && spec.end.is_none_or(|end| *next < end));

@@ -21,6 +21,7 @@ pub struct ScheduleBuilder {
     lullaby: Lullaby,
     name: String,
     job: NewJob,
+    trigger: Option<Trigger>,
     every: Option<Duration>,
     start: Option<Timestamp>,
     end: Option<Timestamp>,
@@ -39,6 +40,7 @@ impl ScheduleBuilder {
             lullaby,
             name: name.to_owned(),
             job,
+            trigger: None,
             every: None,
             start: None,
             end: None,
@@ -50,6 +52,12 @@ impl ScheduleBuilder {
             pause_after: None,
             owner: Owner::default(),
         }
+    }
+
+    /// When: any trigger, in place of [`every`](Self::every).
+    pub fn trigger(mut self, trigger: impl Into<Trigger>) -> Self {
+        self.trigger = Some(trigger.into());
+        self
     }
 
     /// Anchored: slot k is start + k × `every`. At least a tenth of a second, in whole milliseconds.
@@ -119,16 +127,37 @@ impl ScheduleBuilder {
         stored: Option<&ScheduleRecord>,
         now: Timestamp,
     ) -> Result<ScheduleSpec> {
-        let Some(every) = self.every else {
-            return Err(Error::invalid(format!(
-                "expected an interval for the schedule {:?}: say .every(…)",
-                self.name
-            )));
+        let trigger = match (&self.trigger, self.every) {
+            (None, Some(every)) => Trigger::Every {
+                every,
+                start: self.start.or_else(|| anchor(stored)).unwrap_or(now + every),
+            },
+            (Some(Trigger::Cron(cron)), None) => Trigger::Cron(match self.start {
+                Some(start) => cron.clone().starting(start),
+                None => cron.clone(),
+            }),
+            (Some(trigger), None) if self.start.is_none() => trigger.clone(),
+            (Some(_), None) => {
+                return Err(Error::invalid(format!(
+                    "expected no start for the schedule {:?}, whose times are given one by one",
+                    self.name
+                )));
+            }
+            (None, None) => {
+                return Err(Error::invalid(format!(
+                    "expected an interval for the schedule {:?}: say .every(…), or .trigger(…) with cron lines or times",
+                    self.name
+                )));
+            }
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(format!(
+                    "expected an interval or another trigger for the schedule {:?}, got both",
+                    self.name
+                )));
+            }
         };
-        let anchor = stored.map(|record| record.spec.trigger.first());
-        let start = self.start.or(anchor).unwrap_or(now + every);
         Ok(ScheduleSpec {
-            trigger: Trigger::Every { every, start },
+            trigger,
             template: self.job.clone().into_template(&QueueName::default())?,
             missed: self.missed,
             grace: self.grace,
@@ -172,6 +201,14 @@ impl ScheduleBuilder {
                 Advanced::Conflict | Advanced::Gone => {}
             }
         }
+    }
+}
+
+/// The first slot of an interval that is stated again without one.
+fn anchor(stored: Option<&ScheduleRecord>) -> Option<Timestamp> {
+    match &stored?.spec.trigger {
+        Trigger::Every { start, .. } => Some(*start),
+        _ => None,
     }
 }
 

@@ -112,7 +112,7 @@ impl Scheduler {
         self.lullaby.store().schedule(name).await
     }
 
-    /// Changes when a scheduled job is due, or a schedule's next slot; an interval goes on from there.
+    /// Changes when a scheduled job is due, or a schedule's next slot; an interval goes on from there, a cron line as its fields say.
     ///
     /// # Errors
     /// [`Error::is_not_found`] if there is neither a schedule of this name nor a scheduled job of this id; a store error.
@@ -128,8 +128,9 @@ impl Scheduler {
             moved.version += 1;
             moved.next = Some(at);
             moved.since = at;
-            let Trigger::Every { start, .. } = &mut moved.spec.trigger;
-            *start = at;
+            if let Trigger::Every { start, .. } = &mut moved.spec.trigger {
+                *start = at;
+            }
             match store.put_schedule(moved, Some(record.version)).await? {
                 Advanced::Done => return Ok(()),
                 Advanced::Conflict | Advanced::Gone => {}

@@ -123,7 +123,8 @@ async fn a_past_range_is_backfilled_once_and_within_its_cap() {
         scheduler.backfill("tick", range, 10).await.expect("made"),
         jobs
     );
-    let count = sandbox.lullaby().store().count_jobs(&Default::default());
+    let all = lullaby::store::JobFilter::default();
+    let count = sandbox.lullaby().store().count_jobs(&all);
     assert_eq!(
         count.await.expect("counted"),
         3 + 1,
