@@ -15,7 +15,8 @@ use crate::scheduler::ScheduleBuilder;
 use crate::store::memory::MemoryStore;
 
 /// Plays schedules over virtual time and gives their ledgers: what would run, what would be skipped, missed or late, with these outages,
-/// so many workers and runs of this length. No handler runs and nothing is stored; the decisions are those of the real scheduler. The
+/// so many workers and runs of this length. No handler runs, no timeout ends a run and
+/// nothing is stored; the decisions are those of the real scheduler. The
 /// same rehearsal gives the same ledgers each time, job ids included.
 ///
 /// ```

@@ -120,7 +120,8 @@ fn one_worker_makes_the_others_wait() {
 async fn a_rehearsal_and_a_sandbox_agree() {
     let sandbox = lullaby::testing::Sandbox::new(tasks(&Arc::default())).expect("builds");
     let scheduler = sandbox.lullaby().scheduler();
-    let nap = || Nap { seconds: 5 * 60 };
+    // Shorter than a job's timeout, which a rehearsal knows nothing of.
+    let nap = || Nap { seconds: 150 };
     let mut plan = Rehearsal::starting(start());
     let overlaps = [
         Overlap::Allow,
@@ -130,11 +131,12 @@ async fn a_rehearsal_and_a_sandbox_agree() {
     ];
     for overlap in overlaps {
         let name = format!("{overlap:?}");
-        let shape =
-            |one: ScheduleBuilder| one.every(MINUTE * 2).overlap(overlap).jitter(MINUTE / 2);
+        let shape = |one: ScheduleBuilder| one.every(MINUTE).overlap(overlap).jitter(MINUTE / 4);
         shape(scheduler.schedule(&name, nap())).await.expect("made");
         plan = plan.schedule(&name, nap(), shape).expect("fine");
-        plan = plan.takes(&name, MINUTE * 5).expect("planned");
+        plan = plan
+            .takes(&name, Duration::from_secs(150))
+            .expect("planned");
     }
     sandbox.advance(HOUR).await.expect("runs");
     let played = plan.run(HOUR).expect("plays");
