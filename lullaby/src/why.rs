@@ -14,7 +14,7 @@ use crate::store::{POISON_LOSSES, Page};
 pub struct WhySlot {
     /// The schedule's name.
     pub schedule: String,
-    /// The instant asked for; the newest decided slot if none was.
+    /// The instant asked for; if none was, the slot that is due, or else the newest decided one.
     pub slot: Option<Timestamp>,
     /// What became of it.
     pub fate: Fate,
@@ -76,7 +76,7 @@ pub struct WhyJob {
 }
 
 impl Lullaby {
-    /// What became of a slot of this schedule; of the newest decided one if no instant is given.
+    /// What became of a slot of this schedule. Without an instant: of the one that is due, or else of the newest decided one.
     ///
     /// # Errors
     /// [`Error::is_not_found`] if there is no such schedule; a store error.
@@ -86,7 +86,8 @@ impl Lullaby {
             .ok_or_else(|| Error::not_found(format!("there is no schedule named {schedule:?}")))?;
         let ledger = self.store().ledger(&record.id, LEDGER_LINES).await?;
         let newest = ledger.iter().find(|line| line.cause == Cause::Slot);
-        let slot = slot.or(newest.map(|line| line.last));
+        let overdue = record.next.filter(|next| *next <= self.now());
+        let slot = slot.or(overdue).or(newest.map(|line| line.last));
         let mut fate = match slot {
             Some(slot) => fate(&record, &ledger, slot, self.now()),
             None => Fate::NothingYet,

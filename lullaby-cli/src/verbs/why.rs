@@ -10,7 +10,7 @@ use crate::print::Out;
 pub(crate) struct Why {
     /// A schedule's name or a job's id
     name: String,
-    /// The slot's instant, as 2026-11-24T09:00:00Z; the newest decided one without it
+    /// The slot's instant, as 2026-11-24T09:00:00Z; without it the one that is due, or the newest decided one
     slot: Option<Timestamp>,
 }
 
