@@ -113,7 +113,6 @@ pub enum Cause {
 impl Cause {
     /// True for a slot.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
     pub fn is_slot(&self) -> bool {
         *self == Self::Slot
     }

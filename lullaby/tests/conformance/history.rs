@@ -571,7 +571,7 @@ impl Player {
             start: now,
         };
         let mut edited = old.edited(changed.spec, now).expect("fine");
-        edited.paused = plan.paused.then(|| Pause {
+        edited.paused = plan.paused.then_some(Pause {
             since: now,
             note: None,
         });
