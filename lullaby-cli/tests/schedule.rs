@@ -130,6 +130,8 @@ fn a_preview_of_cron_lines_needs_no_store() {
         preview[1]["at"], "2026-03-29T01:00:00Z",
         "there is no 01:30 on that day"
     );
+    assert!(preview[0]["note"].is_null());
+    assert!(preview[1]["note"].is_string(), "it says that it was moved");
     let after = shell.json(&[&words[..], &["--from", "2026-03-28T01:30:00Z"]].concat());
     assert_eq!(after[0], preview[1], "--from is not included");
 }

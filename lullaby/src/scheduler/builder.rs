@@ -121,43 +121,41 @@ impl ScheduleBuilder {
         self
     }
 
+    /// The trigger that was meant, for a schedule that stands as `stored` or is new.
+    fn when(&self, stored: Option<&ScheduleRecord>, now: Timestamp) -> Result<Trigger> {
+        match (&self.trigger, self.every) {
+            (None, Some(every)) => Ok(Trigger::Every {
+                every,
+                start: self.start.or_else(|| anchor(stored)).unwrap_or(now + every),
+            }),
+            (Some(Trigger::Cron(cron)), None) => Ok(Trigger::Cron(match self.start {
+                Some(start) => cron.clone().starting(start),
+                None => cron.clone(),
+            })),
+            (Some(trigger), None) if self.start.is_none() => Ok(trigger.clone()),
+            (Some(_), None) => Err(Error::invalid(format!(
+                "expected no start for the schedule {:?}, whose times are given one by one",
+                self.name
+            ))),
+            (None, None) => Err(Error::invalid(format!(
+                "expected an interval for the schedule {:?}: say .every(…), or .trigger(…) with cron lines or times",
+                self.name
+            ))),
+            (Some(_), Some(_)) => Err(Error::invalid(format!(
+                "expected an interval or another trigger for the schedule {:?}, got both",
+                self.name
+            ))),
+        }
+    }
+
     /// What it says, for a schedule that stands as `stored` or is new.
     pub(crate) fn spec(
         &self,
         stored: Option<&ScheduleRecord>,
         now: Timestamp,
     ) -> Result<ScheduleSpec> {
-        let trigger = match (&self.trigger, self.every) {
-            (None, Some(every)) => Trigger::Every {
-                every,
-                start: self.start.or_else(|| anchor(stored)).unwrap_or(now + every),
-            },
-            (Some(Trigger::Cron(cron)), None) => Trigger::Cron(match self.start {
-                Some(start) => cron.clone().starting(start),
-                None => cron.clone(),
-            }),
-            (Some(trigger), None) if self.start.is_none() => trigger.clone(),
-            (Some(_), None) => {
-                return Err(Error::invalid(format!(
-                    "expected no start for the schedule {:?}, whose times are given one by one",
-                    self.name
-                )));
-            }
-            (None, None) => {
-                return Err(Error::invalid(format!(
-                    "expected an interval for the schedule {:?}: say .every(…), or .trigger(…) with cron lines or times",
-                    self.name
-                )));
-            }
-            (Some(_), Some(_)) => {
-                return Err(Error::invalid(format!(
-                    "expected an interval or another trigger for the schedule {:?}, got both",
-                    self.name
-                )));
-            }
-        };
         Ok(ScheduleSpec {
-            trigger,
+            trigger: self.when(stored, now)?,
             template: self.job.clone().into_template(&QueueName::default())?,
             missed: self.missed,
             grace: self.grace,

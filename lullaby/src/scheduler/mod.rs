@@ -9,7 +9,7 @@ use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{IntoJob, Job, JobId, Status};
-use crate::schedule::{ScheduleRecord, Trigger};
+use crate::schedule::{Cron, ScheduleRecord, Trigger};
 use crate::store::{Advanced, Canceled, JobFilter, Page};
 
 pub use self::builder::ScheduleBuilder;
@@ -75,6 +75,29 @@ impl Scheduler {
     /// States a schedule: makes it, or changes the one of this name. Nothing happens before `.await`.
     pub fn schedule<J: IntoJob>(&self, name: &str, job: J) -> ScheduleBuilder {
         ScheduleBuilder::new(self.lullaby.clone(), name, job.into_job().untyped())
+    }
+
+    /// States a schedule that follows cron lines: `schedule(name, job).trigger(cron)`, in RQ Scheduler's word.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lullaby::Result<()> {
+    /// # use lullaby::{Lullaby, Task};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Backup;
+    /// # impl Task for Backup { const NAME: &'static str = "backup"; type Output = (); }
+    /// # let lullaby = Lullaby::open("memory:").await?;
+    /// use lullaby::schedule::Cron;
+    ///
+    /// let scheduler = lullaby.scheduler();
+    /// let nightly = Cron::new("30 2 * * *")?.in_zone("Europe/Berlin")?;
+    /// let stated = scheduler.cron("nightly backup", nightly, Backup).await?;
+    /// assert!(stated.next.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cron<J: IntoJob>(&self, name: &str, cron: Cron, job: J) -> ScheduleBuilder {
+        self.schedule(name, job).trigger(cron)
     }
 
     /// Removes the schedule of this name, or cancels the scheduled job of this id. False if there is neither.

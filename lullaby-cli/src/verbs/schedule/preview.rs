@@ -1,6 +1,6 @@
 //! `lullaby schedule preview NAME`, `lullaby schedule preview --cron LINE --tz ZONE`
 
-use lullaby::schedule::Trigger;
+use lullaby::schedule::{Foreseen, Trigger};
 use lullaby::{Lullaby, Timestamp};
 use serde_json::json;
 
@@ -44,29 +44,25 @@ impl Preview {
             }
         };
         let from = self.from.unwrap_or_else(|| lullaby.now());
-        let slots: Vec<_> = trigger
-            .upcoming(from)
-            .take_while(|slot| end.is_none_or(|end| *slot < end))
-            .take(self.count)
-            .collect();
-        let zone = match &trigger {
-            Trigger::Cron(cron) => cron.zone(),
-            _ => "UTC",
-        };
-        let local = |slot: Timestamp| slot.to_jiff().in_tz(zone).map(|local| local.to_string());
-        let slots = slots
-            .into_iter()
-            .map(|slot| Ok((slot.to_string(), local(slot)?)));
-        let slots: Vec<_> = slots.collect::<anyhow::Result<_>>()?;
-        let value = slots
+        let until = end.map_or(Timestamp::MAX, |end| {
+            Timestamp::from_millis(end.as_millis() - 1)
+        });
+        let slots = trigger.preview(from, until, self.count);
+        let value: Vec<_> = slots
             .iter()
-            .map(|(at, local)| json!({ "at": at, "local": local, "note": null }));
-        out.show(&value.collect::<Vec<_>>(), || {
-            let rows: Vec<_> = slots
-                .iter()
-                .map(|(at, local)| vec![at.clone(), local.clone()])
-                .collect();
-            table(&["at", "local"], &rows)
+            .map(
+                |slot| json!({ "at": slot.at.to_string(), "local": slot.local, "note": slot.note }),
+            )
+            .collect();
+        out.show(&value, || {
+            let row = |slot: &Foreseen| {
+                let note = slot.note.clone().unwrap_or_default();
+                vec![slot.at.to_string(), slot.local.clone(), note]
+            };
+            table(
+                &["at", "local", "note"],
+                &slots.iter().map(row).collect::<Vec<_>>(),
+            )
         })?;
         Ok(true)
     }

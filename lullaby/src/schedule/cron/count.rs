@@ -90,7 +90,8 @@ impl Cron {
         let mut before_month = first_day - i64::from(date.day);
         while before_month < last_day {
             let days: Vec<_> = lines.iter().map(|line| line.days_of(month)).collect();
-            for number in 1..=month.len() {
+            let busy = days.iter().any(|days| *days != 0);
+            for number in (1..=month.len()).take_while(|_| busy) {
                 let day = before_month + i64::from(number);
                 if !(first_day..=last_day).contains(&day) {
                     continue;

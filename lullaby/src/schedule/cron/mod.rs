@@ -171,6 +171,30 @@ impl Cron {
         &self.zone
     }
 
+    /// The times that the span's beginning skipped and this first instant makes up for, in order, at most `most`.
+    pub(super) fn skipped(&self, span: &Span, most: usize) -> Vec<i64> {
+        let fixed = self.lines.iter().filter(|line| !line.rhythmic);
+        let mut times: Vec<_> = fixed
+            .flat_map(|line| line.skipped(span).take(most))
+            .collect();
+        times.sort_unstable();
+        times.dedup();
+        times.truncate(most);
+        times
+    }
+
+    /// Whether a line names this local time.
+    pub(super) fn names(&self, local: i64) -> bool {
+        self.lines.iter().any(|line| line.matches(local))
+    }
+
+    /// Whether this local time is a slot each time that the clock shows it.
+    pub(super) fn runs_again(&self, local: i64) -> bool {
+        self.lines
+            .iter()
+            .any(|line| line.rhythmic && line.matches(local))
+    }
+
     /// The first slot after `time`; `None` if there is none up to [`Timestamp::MAX`].
     pub(super) fn next_after(&self, time: Timestamp) -> Option<Timestamp> {
         let after = time.as_millis() / 1000 + 1;
