@@ -260,7 +260,8 @@ async fn why_answers_in_a_sentence() {
         ),
         (slot(6), "passed while the schedule was paused"),
         (None, "passed while the schedule was paused"),
-        (slot(0), "was before its time"),
+        (slot(0), "does not exist: the slot before that time is none"),
+        (slot(0).map(|at| at - HOUR), "was before its time"),
         (slot(6).map(|at| at + HOUR), "is still to come."),
         (
             slot(6).map(|at| at - HOUR / 2),
