@@ -51,7 +51,7 @@ test("a bunny is adopted, hatches by its job, plays, sleeps and is woken by its 
   await page.waitForSelector("[data-row=wake_pet]");
   assert.match(await page.innerText("#code .listing[data-first] .rust"), /enqueue_in[\s\S]*"Mochi"/);
   assert.match(await button(page, "feed").innerText(), /after the nap/);
-  await picture(page, "asleep-light-1280");
+  await picture(page, "sleep-pressed-light-1280");
 
   await page.waitForSelector("#stage[data-asleep=false] .pet[data-mood=happy]");
   assert.equal(await gauge(page, "energy"), 10);
