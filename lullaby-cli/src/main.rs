@@ -49,6 +49,16 @@ enum Verb {
     Requeue(verbs::requeue::Requeue),
     /// Withdraw jobs that wait, stop those that run
     Cancel(verbs::cancel::Cancel),
+    /// What recurs: add, list, show, edit, pause, resume, run, rm, preview
+    Schedule(verbs::schedule::Schedule),
+    /// Why a slot of a schedule ran or did not, or why a job stands where it does
+    Why(verbs::why::Why),
+}
+
+impl Verb {
+    fn needs_no_store(&self) -> bool {
+        matches!(self, Self::Schedule(verb) if verb.needs_no_store())
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -68,7 +78,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
-    let url = cli.redis.as_ref().unwrap_or(&cli.store);
+    let mut url = cli.redis.as_ref().unwrap_or(&cli.store).as_str();
+    if cli.verb.needs_no_store() {
+        url = "memory:";
+    }
     // Looking must not make a file where there is none.
     if let Some(path) = url.strip_prefix("sqlite:") {
         let path = path.strip_prefix("//").unwrap_or(path);
@@ -85,6 +98,8 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Job(verb) => verb.run(&lullaby, out).await?,
         Verb::Requeue(verb) => verb.run(&lullaby, out).await?,
         Verb::Cancel(verb) => verb.run(&lullaby, out).await?,
+        Verb::Schedule(verb) => verb.run(&lullaby, out).await?,
+        Verb::Why(verb) => verb.run(&lullaby, out).await?,
     };
     Ok(if done {
         ExitCode::SUCCESS

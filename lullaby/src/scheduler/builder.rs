@@ -8,7 +8,7 @@ use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{NewJob, QueueName};
-use crate::schedule::{Missed, Owner, ScheduleRecord, ScheduleSpec, Trigger};
+use crate::schedule::{Missed, Overlap, Owner, ScheduleRecord, ScheduleSpec, Trigger};
 use crate::store::Advanced;
 
 /// A schedule to be made or changed. Await it to do so.
@@ -28,6 +28,9 @@ pub struct ScheduleBuilder {
     repeat: Option<u64>,
     missed: Missed,
     grace: Option<Duration>,
+    overlap: Overlap,
+    jitter: Option<Duration>,
+    pause_after: Option<u32>,
     owner: Owner,
 }
 
@@ -44,6 +47,9 @@ impl ScheduleBuilder {
             repeat: None,
             missed: Missed::default(),
             grace: None,
+            overlap: Overlap::default(),
+            jitter: None,
+            pause_after: None,
             owner: Owner::default(),
         }
     }
@@ -91,6 +97,24 @@ impl ScheduleBuilder {
         self
     }
 
+    /// What becomes of a slot while an earlier run has not ended.
+    pub fn overlap(mut self, overlap: Overlap) -> Self {
+        self.overlap = overlap;
+        self
+    }
+
+    /// Starts each run later than its slot, by a share of `limit` that is always the same for this name; never as late as the next slot.
+    pub fn jitter(mut self, limit: Duration) -> Self {
+        self.jitter = Some(limit);
+        self
+    }
+
+    /// Pauses by itself once so many runs in a row have failed.
+    pub fn pause_after(mut self, failures: u32) -> Self {
+        self.pause_after = Some(failures);
+        self
+    }
+
     /// Who puts it there; the program, unless said otherwise.
     pub fn owner(mut self, owner: Owner) -> Self {
         self.owner = owner;
@@ -124,25 +148,48 @@ impl ScheduleBuilder {
         }
     }
 
+    /// What it says, for a schedule that stands as `stored` or is new.
+    pub(crate) fn spec(
+        &self,
+        stored: Option<&ScheduleRecord>,
+        now: Timestamp,
+    ) -> Result<ScheduleSpec> {
+        Ok(ScheduleSpec {
+            trigger: self.when(stored, now)?,
+            template: self.job.clone().into_template(&QueueName::default())?,
+            missed: self.missed,
+            grace: self.grace,
+            repeat: self.repeat,
+            end: self.end,
+            overlap: self.overlap,
+            jitter: self.jitter,
+            pause_after: self.pause_after,
+            owner: self.owner.clone(),
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     async fn put(self) -> Result<ScheduleRecord> {
         let store = self.lullaby.store().clone();
-        let template = self.job.clone().into_template(&QueueName::default())?;
+        let scheduler = self.lullaby.scheduler();
         loop {
             let now = self.lullaby.now();
             let stored = store.schedule(&self.name).await?;
-            let trigger = self.when(stored.as_ref(), now)?;
-            let spec = ScheduleSpec {
-                trigger,
-                template: template.clone(),
-                missed: self.missed,
-                grace: self.grace,
-                repeat: self.repeat,
-                end: self.end,
-                owner: self.owner,
-            };
+            let spec = self.spec(stored.as_ref(), now)?;
             let record = match &stored {
                 None => ScheduleRecord::new(&self.name, spec, now)?,
                 Some(stored) if stored.spec == spec => return Ok(stored.clone()),
+                Some(stored)
+                    if stored.spec.trigger != spec.trigger
+                        && stored.next.is_some_and(|next| next <= now) =>
+                {
+                    // The old trigger's slots that are due are still its own.
+                    scheduler.decided(&self.name).await?;
+                    continue;
+                }
                 Some(stored) => stored.edited(spec, now)?,
             };
             let expected = stored.map(|stored| stored.version);

@@ -1,7 +1,9 @@
 //! What was enqueued for later, and schedules: RQ Scheduler's verbs, and the loop that moves what is due.
 
 mod builder;
+mod declare;
 mod run;
+mod steer;
 
 use crate::client::Lullaby;
 use crate::clock::Timestamp;
@@ -11,6 +13,7 @@ use crate::schedule::{Cron, ScheduleRecord, Trigger};
 use crate::store::{Advanced, Canceled, JobFilter, Page};
 
 pub use self::builder::ScheduleBuilder;
+pub use self::declare::{Declaration, Difference, FieldChange};
 pub(crate) use self::run::{move_everything_due, run};
 
 /// Something that is to happen later.
@@ -147,6 +150,7 @@ impl Scheduler {
             let mut moved = record.clone();
             moved.version += 1;
             moved.next = Some(at);
+            moved.since = at;
             if let Trigger::Every { start, .. } = &mut moved.spec.trigger {
                 *start = at;
             }

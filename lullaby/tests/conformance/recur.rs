@@ -3,7 +3,7 @@
 use lullaby::clock::Timestamp;
 use lullaby::job::Status;
 use lullaby::schedule::{
-    Cron, Decision, LedgerLine, Missed, ScheduleId, ScheduleRecord, Trigger, Verdict, decide,
+    Cause, Cron, Decision, LedgerLine, Missed, ScheduleId, ScheduleRecord, Trigger, Verdict, decide,
 };
 use lullaby::store::{Advanced, DueSchedules, Moved, Page};
 
@@ -134,12 +134,14 @@ async fn schedules_are_due_at_their_next_slot(world: World) {
     let nothing = DueSchedules {
         due: vec![],
         next_due: record.next,
+        ..DueSchedules::default()
     };
     assert_eq!(world.store.due_schedules(9).await.expect("read"), nothing);
     world.pass(1);
     let all = DueSchedules {
         due: vec![record],
         next_due: None,
+        ..DueSchedules::default()
     };
     assert_eq!(world.store.due_schedules(9).await.expect("read"), all);
 }
@@ -351,6 +353,7 @@ async fn a_schedule_that_ended_is_kept_but_never_due(world: World) {
     let nothing = DueSchedules {
         due: vec![],
         next_due: None,
+        ..DueSchedules::default()
     };
     assert_eq!(world.store.due_schedules(9).await.expect("read"), nothing);
     let ended = world.schedule("tick").await.expect("kept");
@@ -467,6 +470,7 @@ async fn fired_slots_fold_into_one_line(world: World) {
         verdict: Verdict::Fired {
             job: record.slot_job_id(world.now()),
         },
+        cause: Cause::Slot,
     };
     assert_eq!(ledger, [line]);
 }
