@@ -7,6 +7,7 @@
 
 mod drivers;
 mod history;
+mod redis_server;
 mod snapshot;
 mod soak;
 mod specs;
