@@ -170,12 +170,15 @@ impl Link {
     /// Calls a script; loads it if the server does not know it (any more).
     pub(super) async fn call(&self, call: Call) -> Result<Value> {
         let mut connection = self.connection().await?;
-        let mut answer = connection.req_packed_command(&call.command).await;
-        if answer.as_ref().is_err_and(is_no_script) {
-            let loaded = call.script.load_async(&mut connection).await;
-            self.judge(loaded)?;
-            answer = connection.req_packed_command(&call.command).await;
+        let answer = connection.req_packed_command(&call.command).await;
+        // The server's errors come as values.
+        let answer = answer.and_then(Value::extract_error);
+        if !answer.as_ref().is_err_and(is_no_script) {
+            return self.judge(answer);
         }
+        let loaded = call.script.load_async(&mut connection).await;
+        self.judge(loaded)?;
+        let answer = connection.req_packed_command(&call.command).await;
         self.judge(answer.and_then(Value::extract_error))
     }
 

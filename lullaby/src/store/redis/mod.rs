@@ -165,6 +165,37 @@ impl RedisStore {
         let listener = tokio::spawn(wake::listen(core.clone())).abort_handle();
         Ok(Arc::new(Self { core, listener }))
     }
+
+    /// With what our own keys begin, as `lullaby:`. An application that keeps data beside its jobs begins its keys with it, too, and then
+    /// everything is in one slot of a Redis Cluster.
+    #[must_use]
+    pub fn own_prefix(&self) -> &str {
+        &self.core.keys.own
+    }
+
+    /// Runs a command of the application's own on the connection that the store uses. It must not block.
+    ///
+    /// # Errors
+    /// A store error: the server cannot be reached, or refused.
+    pub async fn run_command(&self, command: &redis::Cmd) -> Result<redis::Value> {
+        self.core.link.command(command).await
+    }
+
+    /// Runs a script of the application's own: one atomic step. The server is given its text only when it does not know it.
+    ///
+    /// # Errors
+    /// A store error: the server cannot be reached, or the script failed.
+    pub async fn run_script(
+        &self,
+        script: &'static redis::Script,
+        keys: &[String],
+        args: &[&str],
+    ) -> Result<redis::Value> {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(script.get_hash()).arg(keys.len());
+        command.arg(keys).arg(args);
+        self.core.link.call(Call { script, command }).await
+    }
 }
 
 impl Drop for RedisStore {
