@@ -49,11 +49,15 @@ impl RedisHome {
     }
 
     async fn change(&self, what: &str, pet: &Pet) -> Result<String> {
-        let record = serde_json::to_string(pet)
-            .map_err(|error| Error::store_because("the record of a pet cannot be written", error))?;
+        let record = serde_json::to_string(pet).map_err(|error| {
+            Error::store_because("the record of a pet cannot be written", error)
+        })?;
         let (id, version) = (pet.id.to_string(), pet.version.to_string());
         // Nothing is before the first version.
-        let before = pet.version.checked_sub(1).map(|version| version.to_string());
+        let before = pet
+            .version
+            .checked_sub(1)
+            .map(|version| version.to_string());
         let before = before.unwrap_or_default();
         let args = [what, &id, &pet.name.key(), &version, &record, &before];
         let answer = self.store()?.run_script(&CHANGE, &self.keys()?, &args);
@@ -95,10 +99,15 @@ impl Home for RedisHome {
 
     async fn find(&self, name: &PetName) -> Result<Option<Pet>> {
         let [_, _, ids, _] = self.keys()?;
-        let id: Option<String> = self.ask(redis::cmd("HGET").arg(ids).arg(name.key())).await?;
+        let id: Option<String> = self
+            .ask(redis::cmd("HGET").arg(ids).arg(name.key()))
+            .await?;
         match id {
             // Between the two it may have been renamed; then it is not the one that was asked for.
-            Some(id) => Ok(self.record(&id).await?.filter(|pet| pet.name.key() == name.key())),
+            Some(id) => Ok(self
+                .record(&id)
+                .await?
+                .filter(|pet| pet.name.key() == name.key())),
             None => Ok(None),
         }
     }
@@ -123,17 +132,26 @@ impl Home for RedisHome {
         let from = after.map_or_else(|| "-".to_owned(), |name| format!("({}", name.key()));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut command = redis::cmd("ZRANGEBYLEX");
-        command.arg(names).arg(from).arg("+").arg("LIMIT").arg(0).arg(limit);
+        command
+            .arg(names)
+            .arg(from)
+            .arg("+")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(limit);
         let names: Vec<String> = self.ask(&command).await?;
         let mut pets = Vec::new();
         // One command is never asked for more than this.
         for names in names.chunks(1000) {
-            let ids: Vec<Option<String>> = self.ask(redis::cmd("HMGET").arg(&ids).arg(names)).await?;
+            let ids: Vec<Option<String>> =
+                self.ask(redis::cmd("HMGET").arg(&ids).arg(names)).await?;
             let ids: Vec<String> = ids.into_iter().flatten().collect();
             if ids.is_empty() {
                 continue;
             }
-            let found: Vec<Option<String>> = self.ask(redis::cmd("HMGET").arg(&records).arg(&ids)).await?;
+            let found: Vec<Option<String>> = self
+                .ask(redis::cmd("HMGET").arg(&records).arg(&ids))
+                .await?;
             for record in found.into_iter().flatten() {
                 pets.push(pet(&record)?);
             }

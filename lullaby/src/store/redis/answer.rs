@@ -8,7 +8,9 @@ use crate::error::{Error, Result};
 fn unexpected(what: &str, value: &Value) -> Error {
     let mut shown = format!("{value:?}");
     shown.truncate(shown.floor_char_boundary(200));
-    Error::store(format!("expected {what} from Redis, got {shown}: is another version of the scripts or keys in use?"))
+    Error::store(format!(
+        "expected {what} from Redis, got {shown}: is another version of the scripts or keys in use?"
+    ))
 }
 
 pub(super) fn array(value: Value) -> Result<Vec<Value>> {
@@ -45,7 +47,8 @@ pub(super) fn number(value: Value) -> Result<i64> {
         Value::Nil => Ok(0),
         other => {
             let told = text(other)?;
-            told.parse().map_err(|_| Error::store(format!("expected a number from Redis, got {told:?}")))
+            told.parse()
+                .map_err(|_| Error::store(format!("expected a number from Redis, got {told:?}")))
         }
     }
 }

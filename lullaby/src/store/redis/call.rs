@@ -85,8 +85,11 @@ pub fn decode_call(data: &[u8]) -> Result<Call, Undecodable> {
 /// # Errors
 /// If it is over [`MAX_INFLATED`].
 pub fn inflate_call(data: &[u8]) -> Result<Vec<u8>, Undecodable> {
-    let too_large =
-        || Undecodable(format!("expected at most {MAX_INFLATED} bytes, and it is larger"));
+    let too_large = || {
+        Undecodable(format!(
+            "expected at most {MAX_INFLATED} bytes, and it is larger"
+        ))
+    };
     match inflate(data) {
         Inflated::Whole(bytes) => Ok(bytes),
         Inflated::TooLarge => Err(too_large()),
@@ -150,11 +153,7 @@ fn from_pickle(bytes: &[u8]) -> Result<Call, Undecodable> {
     })
 }
 
-fn plain_arguments(
-    document: &Document,
-    args: NodeId,
-    kwargs: NodeId,
-) -> Result<Arguments, String> {
+fn plain_arguments(document: &Document, args: NodeId, kwargs: NodeId) -> Result<Arguments, String> {
     match (document.to_json(args)?, document.to_json(kwargs)?) {
         (Value::Array(args), Value::Object(kwargs)) => Ok(Arguments::Plain { args, kwargs }),
         _ => Err("arguments that are no list and no dict".to_owned()),
@@ -261,7 +260,12 @@ mod tests {
         };
         assert_eq!(call.arguments, expected);
         // The same by its JSON serializer, byte for byte.
-        let json = encode_call("labtasks.add", &[json!(1)], &map(json!({"b": 2})), Serializer::Json);
+        let json = encode_call(
+            "labtasks.add",
+            &[json!(1)],
+            &map(json!({"b": 2})),
+            Serializer::Json,
+        );
         let python = b"[\"labtasks.add\", null, [1], {\"b\": 2}]";
         assert_eq!(inflate(&json), Inflated::Whole(python.to_vec()));
         // Not deflated: RQ takes it as it is.
@@ -270,13 +274,15 @@ mod tests {
 
     #[test]
     fn a_call_that_only_python_understands_keeps_its_name() {
-        let date = b"\x80\x02(X\x05\x00\x00\x00a.runNcdatetime\ndate\nU\x04\x07\xe8\x01\x01\x85R\x85}t.";
+        let date =
+            b"\x80\x02(X\x05\x00\x00\x00a.runNcdatetime\ndate\nU\x04\x07\xe8\x01\x01\x85R\x85}t.";
         let call = decode_call(&deflate(date)).expect("a call");
         assert_eq!(call.func, "a.run");
         let reason = "an object (datetime.date)".to_owned();
         assert_eq!(call.arguments, Arguments::Opaque { reason });
 
-        let call = decode_call(br#"["a.run", null, [NaN, "NaN \" -Infinity"], {}]"#).expect("a call");
+        let call =
+            decode_call(br#"["a.run", null, [NaN, "NaN \" -Infinity"], {}]"#).expect("a call");
         let reason = "a number that is not finite".to_owned();
         assert_eq!(call.arguments, Arguments::Opaque { reason });
     }
@@ -286,12 +292,22 @@ mod tests {
         let bomb = deflate(&vec![0; MAX_INFLATED + 1]);
         assert!(bomb.len() < 20_000);
         let error = decode_call(&bomb).expect_err("too large");
-        assert!(error.to_string().contains("at most 16777216 bytes"), "{error}");
+        assert!(
+            error.to_string().contains("at most 16777216 bytes"),
+            "{error}"
+        );
     }
 
     #[test]
     fn no_call_is_said_so() {
-        for data in [&b""[..], b"{}", b"[1, null, [], {}]", b"[\"f\", null, []]", b"N.", b"\x80\x05."] {
+        for data in [
+            &b""[..],
+            b"{}",
+            b"[1, null, [], {}]",
+            b"[\"f\", null, []]",
+            b"N.",
+            b"\x80\x05.",
+        ] {
             assert!(decode_call(data).is_err(), "{data:?}");
         }
     }

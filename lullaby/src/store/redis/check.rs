@@ -29,7 +29,9 @@ impl Core {
 /// `saves`: whether snapshots are configured, if the server tells.
 fn warnings(info: &str, saves: Option<bool>) -> Vec<String> {
     let field = |name: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.unwrap_or_default().trim()
     };
     let mut warnings = Vec::new();
@@ -41,11 +43,14 @@ fn warnings(info: &str, saves: Option<bool>) -> Vec<String> {
     }
     if field("aof_enabled") == "0" && saves == Some(false) {
         warnings.push(
-            "neither appendonly nor save is set: a restart of the server loses every job".to_owned(),
+            "neither appendonly nor save is set: a restart of the server loses every job"
+                .to_owned(),
         );
     }
     let version = field("redis_version");
-    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut parts = version
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
     let number = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
     if !version.is_empty() && number < (6, 2) {
         warnings.push(format!("this is Redis {version}; 6.2 or newer is needed"));

@@ -59,6 +59,9 @@ mod tests {
         let now = clock.host().now();
         clock.correct(now, now.as_millis() + 60_000, now);
         let told = clock.now().since(now);
-        assert!(told >= Duration::from_secs(60) && told < Duration::from_secs(61), "{told:?}");
+        assert!(
+            told >= Duration::from_secs(60) && told < Duration::from_secs(61),
+            "{told:?}"
+        );
     }
 }

@@ -98,7 +98,9 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(ANSWER));
-        let made = self.client.get_multiplexed_async_connection_with_config(&config);
+        let made = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config);
         match made.await {
             Ok(connection) => {
                 *attempt = Attempt::default();
@@ -122,10 +124,9 @@ impl Link {
     ) -> Result<MultiplexedConnection> {
         let info = self.client.get_connection_info().clone();
         let redis = info.redis_settings().clone();
-        let client = Client::open(
-            info.set_redis_settings(redis.set_protocol(ProtocolVersion::RESP3)),
-        )
-        .map_err(|error| self.failed(error))?;
+        let client =
+            Client::open(info.set_redis_settings(redis.set_protocol(ProtocolVersion::RESP3)))
+                .map_err(|error| self.failed(error))?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(ANSWER))
@@ -203,7 +204,9 @@ fn is_no_script(error: &RedisError) -> bool {
 }
 
 fn pause(failures: u32) -> Duration {
-    let full = FIRST_PAUSE.saturating_mul(1 << failures.min(5)).min(LONGEST_PAUSE);
+    let full = FIRST_PAUSE
+        .saturating_mul(1 << failures.min(5))
+        .min(LONGEST_PAUSE);
     // The last byte of a random id is as good a die as any.
     let chance = uuid::Uuid::new_v4().as_bytes()[15];
     full - full.mul_f64(f64::from(chance) / 512.0)
@@ -232,7 +235,10 @@ mod tests {
             ("redis://h", "redis://h:6379/0"),
             ("redis://:secret@h:7000/3", "redis://h:7000/3"),
             ("redis://ann:secret@h/1", "redis://ann@h:6379/1"),
-            ("unix:///run/redis.sock?db=2&pass=secret", "unix:///run/redis.sock?db=2"),
+            (
+                "unix:///run/redis.sock?db=2&pass=secret",
+                "unix:///run/redis.sock?db=2",
+            ),
         ] {
             let link = Link::new(url).expect("a URL");
             assert_eq!(link.location(), expected);
@@ -241,7 +247,12 @@ mod tests {
 
     #[test]
     fn a_bad_url_is_refused_without_repeating_it() {
-        for url in ["redis://:secret@", "http://secret", "redis://h/secret", "redis:"] {
+        for url in [
+            "redis://:secret@",
+            "http://secret",
+            "redis://h/secret",
+            "redis:",
+        ] {
             let error = Link::new(url).err().expect("refused");
             assert!(error.is_invalid());
             assert!(!error.to_string().contains("secret"), "{error}");
@@ -252,7 +263,10 @@ mod tests {
     fn pauses_grow_to_a_second_and_differ() {
         for failures in 0..40 {
             let pause = pause(failures);
-            assert!(pause >= FIRST_PAUSE / 2 && pause <= LONGEST_PAUSE, "{pause:?}");
+            assert!(
+                pause >= FIRST_PAUSE / 2 && pause <= LONGEST_PAUSE,
+                "{pause:?}"
+            );
         }
         assert!(pause(30) >= LONGEST_PAUSE / 2);
     }

@@ -35,14 +35,22 @@ pub(super) fn fields(spec: &JobSpec, serializer: Serializer) -> Result<Fields> {
     let template = &spec.template;
     let (args, kwargs) = template.payload.parts()?;
     let mut fields: Fields = vec![
-        ("data", encode_call(&template.task, &args, &kwargs, serializer)),
+        (
+            "data",
+            encode_call(&template.task, &args, &kwargs, serializer),
+        ),
         ("origin", template.queue.as_str().into()),
         ("description", description(template).into_bytes()),
     ];
     let options = &template.options;
     let minus_one = || Some("-1".to_owned());
     let timeout = options.timeout;
-    put_span(&mut fields, ["timeout", "lullaby_timeout"], timeout, minus_one());
+    put_span(
+        &mut fields,
+        ["timeout", "lullaby_timeout"],
+        timeout,
+        minus_one(),
+    );
     put_span(&mut fields, ["ttl", "lullaby_ttl"], options.ttl, None);
     if options.result_ttl != Some(DEFAULT_RESULT_TTL) {
         let names = ["result_ttl", "lullaby_result_ttl"];
@@ -115,7 +123,10 @@ pub(super) fn span_ms(span: Duration) -> i64 {
 /// RQ's pauses in whole seconds. Exponential ones are written out, at most 100 of them.
 fn rq_intervals(retry: &Retry) -> Result<Vec<u8>> {
     let seconds: Vec<i64> = match &retry.backoff {
-        Backoff::Intervals(list) => list.iter().map(|pause| (span_ms(*pause) + 999) / 1000).collect(),
+        Backoff::Intervals(list) => list
+            .iter()
+            .map(|pause| (span_ms(*pause) + 999) / 1000)
+            .collect(),
         Backoff::Exponential { .. } => (1..=retry.max.min(100))
             .filter_map(|failure| retry.delay(failure, ""))
             .map(|pause| (span_ms(pause) + 999) / 1000)
@@ -149,11 +160,15 @@ impl Hash {
 
     /// An empty value is RQ's "unset".
     fn bytes(&self, name: &str) -> Option<&[u8]> {
-        self.0.get(name).map(Vec::as_slice).filter(|bytes| !bytes.is_empty())
+        self.0
+            .get(name)
+            .map(Vec::as_slice)
+            .filter(|bytes| !bytes.is_empty())
     }
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.bytes(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        self.bytes(name)
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
     fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
@@ -238,7 +253,9 @@ impl Hash {
             id: id.clone(),
             status,
             template,
-            slot: self.bytes("lullaby_slot").and_then(|json| serde_json::from_slice(json).ok()),
+            slot: self
+                .bytes("lullaby_slot")
+                .and_then(|json| serde_json::from_slice(json).ok()),
             created_at: self.instant("created_at").unwrap_or_default(),
             due_at: self.millis("lullaby_due"),
             enqueued_at: self.instant("enqueued_at"),
@@ -252,7 +269,10 @@ impl Hash {
             lost: self.number("lullaby_lost").unwrap_or(0),
             stop_requested: self.bytes("lullaby_stop").is_some(),
             result: None,
-            error: self.0.get("lullaby_error").map(|text| String::from_utf8_lossy(text).into_owned()),
+            error: self
+                .0
+                .get("lullaby_error")
+                .map(|text| String::from_utf8_lossy(text).into_owned()),
         };
         (job, obstacle)
     }
@@ -300,7 +320,11 @@ impl Hash {
             timeout: self.span("timeout", "lullaby_timeout", Some(DEFAULT_TIMEOUT)),
             ttl: self.span("ttl", "lullaby_ttl", None),
             result_ttl: self.span("result_ttl", "lullaby_result_ttl", Some(DEFAULT_RESULT_TTL)),
-            failure_ttl: self.span("failure_ttl", "lullaby_failure_ttl", Some(DEFAULT_FAILURE_TTL)),
+            failure_ttl: self.span(
+                "failure_ttl",
+                "lullaby_failure_ttl",
+                Some(DEFAULT_FAILURE_TTL),
+            ),
             retry,
             at_front: self.bytes("enqueue_at_front") == Some(b"1"),
         }

@@ -55,9 +55,18 @@ impl Core {
             let hashes = self.link.pipeline(&pipe).await?;
             let hashes: Vec<Hash> = hashes.into_iter().map(Hash::new).collect();
             let mut pipe = redis::pipe();
-            for (id, _) in batch.iter().zip(&hashes).filter(|(_, hash)| hash.wants_result()) {
+            for (id, _) in batch
+                .iter()
+                .zip(&hashes)
+                .filter(|(_, hash)| hash.wants_result())
+            {
                 let key = self.keys.results(id.as_str());
-                pipe.cmd("XREVRANGE").arg(key).arg("+").arg("-").arg("COUNT").arg(1);
+                pipe.cmd("XREVRANGE")
+                    .arg(key)
+                    .arg("+")
+                    .arg("-")
+                    .arg("COUNT")
+                    .arg(1);
             }
             let mut results = self.link.pipeline(&pipe).await?.into_iter();
             for (id, hash) in batch.iter().zip(&hashes) {
@@ -104,14 +113,23 @@ impl Core {
     }
 
     /// The ids in the lists of these statuses, queue by queue, each once.
-    async fn ids_of(&self, statuses: &[Status], queues: &[String], filter: &JobFilter) -> Result<Vec<JobId>> {
+    async fn ids_of(
+        &self,
+        statuses: &[Status],
+        queues: &[String],
+        filter: &JobFilter,
+    ) -> Result<Vec<JobId>> {
         let mut pipe = redis::pipe();
         for queue in queues {
             for status in statuses {
                 let key = self.list_key(*status, queue);
                 match (status, filter.due_until) {
                     (Status::Queued, _) => pipe.cmd("LRANGE").arg(key).arg(0).arg(-1),
-                    (_, Some(until)) => pipe.cmd("ZRANGEBYSCORE").arg(key).arg("-inf").arg(seconds(until)),
+                    (_, Some(until)) => pipe
+                        .cmd("ZRANGEBYSCORE")
+                        .arg(key)
+                        .arg("-inf")
+                        .arg(seconds(until)),
                     _ => pipe.cmd("ZRANGE").arg(key).arg(0).arg(-1),
                 };
             }
@@ -147,7 +165,10 @@ impl Core {
                 ]);
             }
             for (id, values) in batch.iter().zip(self.link.pipeline(&pipe).await?) {
-                let values: Vec<_> = array(values)?.into_iter().map(optional_text).collect::<Result<_>>()?;
+                let values: Vec<_> = array(values)?
+                    .into_iter()
+                    .map(optional_text)
+                    .collect::<Result<_>>()?;
                 briefs.extend(brief(id, &values));
             }
         }
@@ -179,13 +200,23 @@ impl Core {
         let mut briefs = self.briefs(&ids).await?;
         briefs.retain(|one| {
             status.is_none_or(|status| one.status == status)
-                && filter.queue.as_ref().is_none_or(|queue| one.queue == queue.as_str())
-                && filter.subject.as_ref().is_none_or(|subject| one.subject.as_ref() == Some(subject))
-                && filter.due_until.is_none_or(|until| one.rank <= until.as_millis())
+                && filter
+                    .queue
+                    .as_ref()
+                    .is_none_or(|queue| one.queue == queue.as_str())
+                && filter
+                    .subject
+                    .as_ref()
+                    .is_none_or(|subject| one.subject.as_ref() == Some(subject))
+                && filter
+                    .due_until
+                    .is_none_or(|until| one.rank <= until.as_millis())
         });
         match status {
             Some(Status::Queued) => {}
-            Some(status) if status.is_ended() => briefs.sort_by_key(|one| Reverse((one.rank, one.number))),
+            Some(status) if status.is_ended() => {
+                briefs.sort_by_key(|one| Reverse((one.rank, one.number)))
+            }
             Some(_) => briefs.sort_by_key(|one| (one.rank, one.number)),
             None => briefs.sort_by_key(|one| Reverse((one.created_at, one.number))),
         }
@@ -193,10 +224,18 @@ impl Core {
     }
 
     pub(super) async fn page_of_jobs(&self, filter: &JobFilter) -> Result<Vec<Job>> {
-        let ids = if filter.status == Some(Status::Queued) && filter.subject.is_none() && filter.due_until.is_none() {
-            self.page_of_lines(filter.queue.as_ref(), filter.page).await?
+        let ids = if filter.status == Some(Status::Queued)
+            && filter.subject.is_none()
+            && filter.due_until.is_none()
+        {
+            self.page_of_lines(filter.queue.as_ref(), filter.page)
+                .await?
         } else {
-            let page = self.matching(filter).await?.into_iter().skip(filter.page.offset);
+            let page = self
+                .matching(filter)
+                .await?
+                .into_iter()
+                .skip(filter.page.offset);
             page.take(filter.page.length).collect()
         };
         Ok(self.read_jobs(&ids).await?.into_iter().flatten().collect())
@@ -217,7 +256,8 @@ impl Core {
             pipe.cmd("LLEN").arg(&key);
             let last = index(skip.saturating_add(left - 1));
             pipe.cmd("LRANGE").arg(&key).arg(index(skip)).arg(last);
-            let [length, found]: [Value; 2] = super::answer::tuple(Value::Array(self.link.pipeline(&pipe).await?))?;
+            let [length, found]: [Value; 2] =
+                super::answer::tuple(Value::Array(self.link.pipeline(&pipe).await?))?;
             skip = skip.saturating_sub(usize::try_from(count(length)?).unwrap_or(usize::MAX));
             ids.extend(texts(found)?.iter().map(|id| JobId::from_store(id)));
         }
@@ -230,7 +270,8 @@ impl Core {
         }
         let infos = self.count_queues(filter.queue.as_ref()).await?;
         let counts = infos.iter().flat_map(|info| &info.counts);
-        let fits = counts.filter(|(status, _)| filter.status.is_none_or(|wanted| wanted == **status));
+        let fits =
+            counts.filter(|(status, _)| filter.status.is_none_or(|wanted| wanted == **status));
         Ok(fits.map(|(_, count)| count).sum())
     }
 
@@ -240,7 +281,11 @@ impl Core {
         let mut pipe = redis::pipe();
         for queue in &names {
             for status in LISTED {
-                let command = if status == Status::Queued { "LLEN" } else { "ZCARD" };
+                let command = if status == Status::Queued {
+                    "LLEN"
+                } else {
+                    "ZCARD"
+                };
                 pipe.cmd(command).arg(self.list_key(status, queue));
             }
         }
@@ -283,7 +328,10 @@ impl Core {
                 }
                 None => {
                     let mut command = redis::cmd("XRANGE");
-                    command.arg(self.keys.events()).arg(format!("{}-0", after + 1)).arg("+");
+                    command
+                        .arg(self.keys.events())
+                        .arg(format!("{}-0", after + 1))
+                        .arg("+");
                     command.arg("COUNT").arg(batch);
                     self.link.command(&command).await?
                 }
@@ -312,14 +360,27 @@ fn seconds(at: Timestamp) -> String {
 }
 
 fn brief(id: &JobId, values: &[Option<String>]) -> Option<Brief> {
-    let [status, queue, subject, number, created_at, due, lease, ended] = values else {
+    let [
+        status,
+        queue,
+        subject,
+        number,
+        created_at,
+        due,
+        lease,
+        ended,
+    ] = values
+    else {
         return None;
     };
     // Without any of these there is no such job (any more).
     if status.is_none() && created_at.is_none() {
         return None;
     }
-    let status: Status = status.as_ref().and_then(|text| text.parse().ok()).unwrap_or(Status::Created);
+    let status: Status = status
+        .as_ref()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(Status::Created);
     let ms = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
     let instant = |text: &Option<String>| {
         let at: Option<Timestamp> = text.as_ref().and_then(|text| text.parse().ok());
@@ -336,7 +397,10 @@ fn brief(id: &JobId, values: &[Option<String>]) -> Option<Brief> {
         queue: queue.clone().unwrap_or_default(),
         subject: subject.clone(),
         created_at: instant(created_at),
-        number: number.as_ref().and_then(|text| text.parse().ok()).unwrap_or(0),
+        number: number
+            .as_ref()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0),
         rank,
     })
 }
@@ -350,12 +414,16 @@ fn add_result(job: &mut Job, stream: Value) -> Result<()> {
     let fields = Hash::new(fields);
     if job.status == Status::Finished {
         let value = fields.text("return_value").map(|text| BASE64.decode(text));
-        job.result = value.map(|bytes| match bytes.map(|bytes| Serializer::decode(&bytes)) {
-            Ok(Ok(value)) => value.to_string(),
-            // What JSON cannot say is shown as a text that says so.
-            Ok(Err(what)) => serde_json::Value::String(format!("(unreadable: {what})")).to_string(),
-            Err(_) => "\"(unreadable)\"".to_owned(),
-        });
+        job.result = value.map(
+            |bytes| match bytes.map(|bytes| Serializer::decode(&bytes)) {
+                Ok(Ok(value)) => value.to_string(),
+                // What JSON cannot say is shown as a text that says so.
+                Ok(Err(what)) => {
+                    serde_json::Value::String(format!("(unreadable: {what})")).to_string()
+                }
+                Err(_) => "\"(unreadable)\"".to_owned(),
+            },
+        );
     } else if let Some(text) = fields.text("exc_string") {
         let text = BASE64.decode(text).map(|bytes| inflate(&bytes));
         job.error = match text {

@@ -31,7 +31,10 @@ impl Core {
             let call = call.arg(&poison).arg(&abandoned);
             let [next, returned, failed] = tuple(self.link.call(call).await?)?;
             let ids = |value| -> Result<Vec<JobId>> {
-                Ok(texts(value)?.iter().map(|id| JobId::from_store(id)).collect())
+                Ok(texts(value)?
+                    .iter()
+                    .map(|id| JobId::from_store(id))
+                    .collect())
             };
             let (returned, failed) = (ids(returned)?, ids(failed)?);
             let count = returned.len() + failed.len();

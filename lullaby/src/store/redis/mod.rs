@@ -224,7 +224,9 @@ impl Core {
     }
 
     fn serializers(&self) -> MutexGuard<'_, HashMap<Token, Serializer>> {
-        self.serializers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.serializers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember_serializer(&self, token: Token, serializer: Serializer) {

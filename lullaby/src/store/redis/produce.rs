@@ -47,7 +47,10 @@ impl Core {
             (true, true) => "fr",
         };
         let at = job.at.map(|at| at.as_millis().to_string());
-        let ttl = template.options.ttl.map(|ttl| super::hash::span_ms(ttl).to_string());
+        let ttl = template
+            .options
+            .ttl
+            .map(|ttl| super::hash::span_ms(ttl).to_string());
         let mut call = call
             .arg(job.id.as_str())
             .arg(at.unwrap_or_default())
@@ -73,7 +76,9 @@ impl Core {
                     ("c", _) => Canceled::Canceled,
                     ("s", _) => Canceled::Stopping,
                     ("n", _) => Canceled::NotFound,
-                    (_, status) => Canceled::Ended { status: status_of(status) },
+                    (_, status) => Canceled::Ended {
+                        status: status_of(status),
+                    },
                 });
             }
         }
@@ -88,7 +93,9 @@ impl Core {
                 outcomes.push(match first_letter(&told) {
                     ("q", _) => Requeued::Queued,
                     ("n", _) => Requeued::NotFound,
-                    (_, status) => Requeued::Unchanged { status: status_of(status) },
+                    (_, status) => Requeued::Unchanged {
+                        status: status_of(status),
+                    },
                 });
             }
         }
@@ -129,7 +136,9 @@ impl Core {
             }
             for id in array(self.link.call(call).await?)? {
                 let id = text(id)?;
-                let id = id.parse().map_err(|_| Error::store(format!("expected an event's id from Redis, got {id:?}")))?;
+                let id = id.parse().map_err(|_| {
+                    Error::store(format!("expected an event's id from Redis, got {id:?}"))
+                })?;
                 ids.push(EventId(id));
             }
         }
@@ -145,7 +154,9 @@ fn enqueued(told: &str) -> Enqueued {
     match first_letter(told) {
         ("c", _) => Enqueued::Created,
         ("r", _) => Enqueued::Replaced,
-        (_, status) => Enqueued::Exists { status: status_of(status) },
+        (_, status) => Enqueued::Exists {
+            status: status_of(status),
+        },
     }
 }
 

@@ -32,7 +32,11 @@ impl Core {
         let now = self.clock.now();
         // One more than asked for: it tells when the next one is due.
         let mut command = redis::cmd("ZRANGE");
-        command.arg(self.keys.schedules_next()).arg(0).arg(limit.min(BATCH)).arg("WITHSCORES");
+        command
+            .arg(self.keys.schedules_next())
+            .arg(0)
+            .arg(limit.min(BATCH))
+            .arg("WITHSCORES");
         let flat = texts(self.link.command(&command).await?)?;
         let mut names = Vec::new();
         let mut next_due = None;
@@ -69,7 +73,9 @@ impl Core {
         while rest.peek().is_some() {
             let mut call = self.script(&scripts::ADVANCE);
             let mut jobs = 0;
-            while let Some(decision) = rest.next_if(|next| jobs == 0 || jobs + next.jobs.len() <= BATCH) {
+            while let Some(decision) =
+                rest.next_if(|next| jobs == 0 || jobs + next.jobs.len() <= BATCH)
+            {
                 jobs += decision.jobs.len().max(1);
                 call = self.add_decision(call, decision)?;
             }
@@ -82,7 +88,10 @@ impl Core {
 
     fn add_decision(&self, call: Call, decision: &Decision) -> Result<Call> {
         let record = &decision.record;
-        let before = record.version.checked_sub(1).map(|version| mark(record, version));
+        let before = record
+            .version
+            .checked_sub(1)
+            .map(|version| mark(record, version));
         let mut call = call
             .arg(&record.name)
             // No version is before the first: a mark that nothing has.
@@ -113,7 +122,11 @@ impl Core {
         Ok(call)
     }
 
-    pub(super) async fn put(&self, record: &ScheduleRecord, expected: Option<u64>) -> Result<Advanced> {
+    pub(super) async fn put(
+        &self,
+        record: &ScheduleRecord,
+        expected: Option<u64>,
+    ) -> Result<Advanced> {
         let expected = expected.map(|version| mark(record, version));
         let call = self
             .script(&scripts::PUT_SCHEDULE)
@@ -158,7 +171,11 @@ impl Core {
             ended.sort_unstable();
             names.extend(ended);
         }
-        let names: Vec<_> = names.into_iter().skip(page.offset).take(page.length).collect();
+        let names: Vec<_> = names
+            .into_iter()
+            .skip(page.offset)
+            .take(page.length)
+            .collect();
         self.read_schedules(&names).await
     }
 
@@ -167,7 +184,10 @@ impl Core {
         match until {
             Some(until) => {
                 command = redis::cmd("ZCOUNT");
-                command.arg(self.keys.schedules_next()).arg("-inf").arg(until.as_millis());
+                command
+                    .arg(self.keys.schedules_next())
+                    .arg("-inf")
+                    .arg(until.as_millis());
             }
             None => {
                 command = redis::cmd("HLEN");
@@ -177,13 +197,20 @@ impl Core {
         count(self.link.command(&command).await?)
     }
 
-    pub(super) async fn read_ledger(&self, id: &ScheduleId, limit: usize) -> Result<Vec<LedgerLine>> {
+    pub(super) async fn read_ledger(
+        &self,
+        id: &ScheduleId,
+        limit: usize,
+    ) -> Result<Vec<LedgerLine>> {
         if limit == 0 {
             return Ok(Vec::new());
         }
         let first = -i64::try_from(limit.min(BATCH)).unwrap_or(i64::MAX);
         let mut command = redis::cmd("LRANGE");
-        command.arg(self.keys.ledger(id.as_str())).arg(first).arg(-1);
+        command
+            .arg(self.keys.ledger(id.as_str()))
+            .arg(first)
+            .arg(-1);
         let lines = texts(self.link.command(&command).await?)?;
         lines.iter().rev().map(|line| read_line(line)).collect()
     }
@@ -194,7 +221,10 @@ fn mark(record: &ScheduleRecord, version: u64) -> String {
 }
 
 fn next_slot(record: &ScheduleRecord) -> String {
-    record.next.map(|next| next.as_millis().to_string()).unwrap_or_default()
+    record
+        .next
+        .map(|next| next.as_millis().to_string())
+        .unwrap_or_default()
 }
 
 fn advanced(told: &str) -> Advanced {
@@ -221,9 +251,18 @@ fn write_line(line: &LedgerLine) -> Result<String> {
 }
 
 fn read_line(text: &str) -> Result<LedgerLine> {
-    let broken = || Error::store(format!("expected a line of a ledger in Redis, got {text:?}"));
+    let broken = || {
+        Error::store(format!(
+            "expected a line of a ledger in Redis, got {text:?}"
+        ))
+    };
     let mut parts = text.splitn(5, ' ');
-    let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok()).ok_or_else(broken);
+    let mut number = || {
+        parts
+            .next()
+            .and_then(|part| part.parse::<u64>().ok())
+            .ok_or_else(broken)
+    };
     let (first, last, slots, decided) = (number()?, number()?, number()?, number()?);
     let instant = |ms: u64| Timestamp::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
     Ok(LedgerLine {

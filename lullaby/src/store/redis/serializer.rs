@@ -78,7 +78,11 @@ impl Formatter for PythonFormatter {
         writer: &mut W,
         first: bool,
     ) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
     }
 
     fn begin_object_key<W: ?Sized + io::Write>(
@@ -86,7 +90,11 @@ impl Formatter for PythonFormatter {
         writer: &mut W,
         first: bool,
     ) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
     }
 
     fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
@@ -151,7 +159,15 @@ mod tests {
 
     #[test]
     fn bytes_tell_which_serializer_wrote_them() {
-        for value in [json!(null), json!(true), json!(-1), json!("x"), json!([]), json!({}), json!(0.5)] {
+        for value in [
+            json!(null),
+            json!(true),
+            json!(-1),
+            json!("x"),
+            json!([]),
+            json!({}),
+            json!(0.5),
+        ] {
             for serializer in [Serializer::Pickle, Serializer::Json] {
                 let bytes = serializer.encode(&value);
                 assert_eq!(Serializer::sniff(&bytes), serializer, "{value}");

@@ -80,10 +80,15 @@ async fn listen_once(core: &Core) -> Result<()> {
     let mut connection = core.link.listening(pushed).await?;
     let hears = track(core, &mut connection).await;
     if !hears {
-        tracing::warn!("this server does not tell of changed keys (CLIENT TRACKING, Redis 6); looking once a second instead");
+        tracing::warn!(
+            "this server does not tell of changed keys (CLIENT TRACKING, Redis 6); looking once a second instead"
+        );
     }
     let broken = |error| crate::Error::store_because("listening to Redis", error);
-    connection.subscribe(core.keys.wake()).await.map_err(broken)?;
+    connection
+        .subscribe(core.keys.wake())
+        .await
+        .map_err(broken)?;
     for worker in core.ears.set(Some(connection.clone())) {
         connection.subscribe(worker).await.map_err(broken)?;
     }
@@ -95,13 +100,20 @@ async fn listen_once(core: &Core) -> Result<()> {
         if host.now() >= ask_at {
             let sent = host.now();
             let command = redis::cmd("TIME");
-            let answer = connection.req_packed_command(&command).await.map_err(broken)?;
+            let answer = connection
+                .req_packed_command(&command)
+                .await
+                .map_err(broken)?;
             if let Some(ms) = server_ms(answer) {
                 core.server.correct(sent, ms, host.now());
             }
             ask_at = host.now() + ASK;
         }
-        let next_look = if hears { ask_at } else { ask_at.min(host.now() + POLL) };
+        let next_look = if hears {
+            ask_at
+        } else {
+            ask_at.min(host.now() + POLL)
+        };
         match until(host, next_look, pushes.recv()).await {
             Some(Some(push)) => {
                 if push.kind == PushKind::Disconnection {

@@ -136,9 +136,10 @@ impl Core {
             }
             let flat = Value::Array(parts.split_off(2));
             let token = parts.pop().unwrap_or(Value::Nil);
-            let token = text(token)?.parse().map(Token).map_err(|error| {
-                Error::store_because("expected a token from Redis", error)
-            })?;
+            let token = text(token)?
+                .parse()
+                .map(Token)
+                .map_err(|error| Error::store_because("expected a token from Redis", error))?;
             let id = JobId::from_store(&text(parts.pop().unwrap_or(Value::Nil))?);
             let hash = Hash::new(flat);
             let (mut job, obstacle) = hash.job(&id);
@@ -176,7 +177,10 @@ impl Core {
                 Obstacle::Undecodable(why) => {
                     tracing::error!(job = %job.id, %why, "put into quarantine");
                     let mut command = redis::cmd("HSET");
-                    command.arg(self.keys.quarantine()).arg(job.id.as_str()).arg(&why);
+                    command
+                        .arg(self.keys.quarantine())
+                        .arg(job.id.as_str())
+                        .arg(&why);
                     self.link.command(&command).await?;
                     Ending::Failed { error: why }
                 }
@@ -201,9 +205,15 @@ impl Core {
                 call = match &one.ending {
                     Ending::Finished { result } => {
                         let result = result.as_deref().map(|json| return_value(json, serializer));
-                        call.arg("F").arg(result.unwrap_or_default()).arg("").arg("").arg("")
+                        call.arg("F")
+                            .arg(result.unwrap_or_default())
+                            .arg("")
+                            .arg("")
+                            .arg("")
                     }
-                    Ending::Failed { error } => call.arg("X").arg("").arg(error).arg(exc(error)).arg(""),
+                    Ending::Failed { error } => {
+                        call.arg("X").arg("").arg(error).arg(exc(error)).arg("")
+                    }
                     Ending::CannotHonour { error } => {
                         call.arg("H").arg("").arg(error).arg(exc(error)).arg("")
                     }
@@ -225,7 +235,11 @@ impl Core {
                 if told == 2 {
                     self.leave_alone(one.execution.job.clone());
                 }
-                outcomes.push(if told == 0 { Settled::TakenOver } else { Settled::Done });
+                outcomes.push(if told == 0 {
+                    Settled::TakenOver
+                } else {
+                    Settled::Done
+                });
             }
         }
         Ok(outcomes)
@@ -325,7 +339,9 @@ mod tests {
         let mut avoided = Avoided::default();
         let id = JobId::from_store("a");
         let now = Timestamp::from_millis(0);
-        let pauses: Vec<_> = (0..7).map(|_| avoided.avoid(id.clone(), now).as_secs()).collect();
+        let pauses: Vec<_> = (0..7)
+            .map(|_| avoided.avoid(id.clone(), now).as_secs())
+            .collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(avoided.now(Timestamp::from_millis(29_999)), [id]);
         assert!(avoided.now(Timestamp::from_millis(30_000)).is_empty());

@@ -29,7 +29,10 @@ impl Core {
             ("pid", worker.pid.to_string()),
             ("hostname", worker.host.clone()),
             ("ip_address", "unknown".to_owned()),
-            ("version", concat!("lullaby ", env!("CARGO_PKG_VERSION")).to_owned()),
+            (
+                "version",
+                concat!("lullaby ", env!("CARGO_PKG_VERSION")).to_owned(),
+            ),
             ("python_version", "none: a Rust worker".to_owned()),
             ("state", state.to_owned()),
             ("lullaby_concurrency", worker.concurrency.to_string()),
@@ -78,10 +81,13 @@ impl Core {
         }
         let hashes = self.link.pipeline(&pipe).await?;
         let prefix = self.keys.worker("");
-        let records = keys.iter().zip(hashes).filter_map(|(key, hash): (_, Value)| {
-            let name = key.strip_prefix(&prefix)?;
-            record(name, &Hash::new(hash))
-        });
+        let records = keys
+            .iter()
+            .zip(hashes)
+            .filter_map(|(key, hash): (_, Value)| {
+                let name = key.strip_prefix(&prefix)?;
+                record(name, &Hash::new(hash))
+            });
         Ok(records.collect())
     }
 }
@@ -109,7 +115,10 @@ fn record(name: &str, hash: &Hash) -> Option<WorkerRecord> {
         // A Python worker runs one job at a time.
         concurrency: number("lullaby_concurrency").unwrap_or(1),
         running: number("lullaby_running").unwrap_or(usize::from(busy)),
-        pid: hash.text("pid").and_then(|pid| pid.parse().ok()).unwrap_or(0),
+        pid: hash
+            .text("pid")
+            .and_then(|pid| pid.parse().ok())
+            .unwrap_or(0),
         host: hash.text("hostname").unwrap_or_default(),
         started_at: instant("lullaby_started", "birth"),
         seen_at: instant("lullaby_seen", "last_heartbeat"),

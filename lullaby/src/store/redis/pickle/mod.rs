@@ -51,7 +51,11 @@ impl Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a readable pickle, at byte {}: {}", self.at, self.reason)
+        write!(
+            f,
+            "not a readable pickle, at byte {}: {}",
+            self.at, self.reason
+        )
     }
 }
 

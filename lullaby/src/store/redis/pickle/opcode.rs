@@ -92,10 +92,7 @@ pub(super) struct Instructions<'a> {
 impl<'a> Instructions<'a> {
     pub(super) fn of(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         if bytes.len() > MAX_BYTES {
-            let reason = format!(
-                "expected at most {MAX_BYTES} bytes, got {}",
-                bytes.len()
-            );
+            let reason = format!("expected at most {MAX_BYTES} bytes, got {}", bytes.len());
             return Err(Unreadable::new(0, reason));
         }
         Ok(Self {
@@ -111,7 +108,9 @@ impl<'a> Instructions<'a> {
             return Ok(None);
         }
         let at = self.at;
-        let (name, op) = self.decode().map_err(|reason| Unreadable::new(at, reason))?;
+        let (name, op) = self
+            .decode()
+            .map_err(|reason| Unreadable::new(at, reason))?;
         self.stopped = matches!(op, Op::Stop);
         Ok(Some(Instruction {
             at,

@@ -259,7 +259,10 @@ fn shortened(name: &str) -> String {
 }
 
 fn dotted(module: &[u8], name: &[u8]) -> String {
-    let (module, name) = (String::from_utf8_lossy(module), String::from_utf8_lossy(name));
+    let (module, name) = (
+        String::from_utf8_lossy(module),
+        String::from_utf8_lossy(name),
+    );
     shortened(&format!("{module}.{name}"))
 }
 
@@ -271,8 +274,10 @@ fn node_of(atom: &Atom<'_>) -> Result<Node, String> {
         Atom::HugeInt(bytes) => Node::Object(format!("int of {bytes} bytes")),
         Atom::Float(number) => Node::Float(*number),
         // Python's texts may hold halves of surrogate pairs, which no text of ours can.
-        Atom::Utf8(bytes) => String::from_utf8(bytes.to_vec())
-            .map_or_else(|_| Node::Object("text that is not Unicode".to_owned()), Node::Text),
+        Atom::Utf8(bytes) => String::from_utf8(bytes.to_vec()).map_or_else(
+            |_| Node::Object("text that is not Unicode".to_owned()),
+            Node::Text,
+        ),
         Atom::Escaped(line) => unescaped(line)?,
         Atom::Quoted(line) => unquoted(line)?,
         Atom::Bytes(bytes) => Node::Bytes(bytes.to_vec()),

@@ -132,12 +132,23 @@ fn objects_are_named_and_never_made() {
           for protocol in range(6): print(pickle.dumps({'x': [1, value]}, protocol).hex())";
     let output = python(program, "");
     let lines: Vec<_> = output.lines().collect();
-    let names = ["datetime.datetime", "decimal.Decimal", ".system", "", "collections.OrderedDict", ".len", "int of"];
+    let names = [
+        "datetime.datetime",
+        "decimal.Decimal",
+        ".system",
+        "",
+        "collections.OrderedDict",
+        ".len",
+        "int of",
+    ];
     assert_eq!(lines.len(), 6 * names.len());
     for (lines, name) in lines.chunks(6).zip(names) {
         for line in lines {
             let reason = refusal(&unhex(line));
-            assert!(reason.contains("an object (") && reason.contains(name), "{reason}");
+            assert!(
+                reason.contains("an object (") && reason.contains(name),
+                "{reason}"
+            );
         }
     }
 }
@@ -165,7 +176,12 @@ fn a_count_is_replaced_beside_objects_and_python_reads_it_back() {
 fn a_count_that_is_not_there_is_not_made_up() {
     let mut meta = Map::new();
     meta.insert("repeat".into(), Value::Null);
-    for value in [json!({}), json!([]), json!({"a": {"repeat": 1}}), Value::Object(meta)] {
+    for value in [
+        json!({}),
+        json!([]),
+        json!({"a": {"repeat": 1}}),
+        Value::Object(meta),
+    ] {
         assert!(replace_int(&write(&value), "repeat", 5).is_err(), "{value}");
     }
 }

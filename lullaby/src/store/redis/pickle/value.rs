@@ -117,9 +117,7 @@ impl Document {
                     innermost.take(self, value)?;
                 }
                 if let Some(missing) = innermost.missing() {
-                    bytes += innermost
-                        .key()
-                        .map_or(0, |key| self.text_length(key));
+                    bytes += innermost.key().map_or(0, |key| self.text_length(key));
                     break missing;
                 }
                 done = open.pop().map(Open::close);
