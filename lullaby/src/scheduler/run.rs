@@ -49,6 +49,9 @@ pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
 pub(crate) async fn move_everything_due(store: &dyn Store) -> Result<Option<Timestamp>> {
     let jobs = loop {
         let moved = store.move_due(BATCH).await?;
+        if moved.moved > 0 {
+            crate::failpoint::hit("move.moved");
+        }
         if moved.moved < BATCH {
             break moved.next_due;
         }

@@ -5,6 +5,7 @@
 //!
 //! Time stands still in these tests until one turns it, so "not one millisecond early" is tested to the millisecond.
 
+mod child;
 mod drivers;
 mod history;
 mod redis_server;
@@ -16,8 +17,10 @@ mod world;
 mod concurrency;
 mod events;
 mod inspect;
+mod kills;
 mod maintain;
 mod model;
+mod processes;
 mod produce;
 mod recur;
 mod wake;

@@ -111,6 +111,7 @@ pub fn router(app: App) -> Router {
         )
         .route("/pet/{name}", page(get(pages::pet), "GET"))
         .route("/plain.css", page(get(pages::stylesheet), "GET"))
+        .route("/plain.js", page(get(pages::script), "GET"))
         .route("/robots.txt", page(get(pages::robots), "GET"))
         .route("/healthz", page(get(health::healthz), "GET"))
         .route("/readyz", page(get(readyz), "GET"))

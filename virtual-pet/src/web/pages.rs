@@ -57,6 +57,12 @@ pub(super) async fn stylesheet() -> Response {
     ([(CONTENT_TYPE, "text/css; charset=utf-8")], plain::CSS).into_response()
 }
 
+/// `GET /plain.js`.
+pub(super) async fn script() -> Response {
+    let kind = (CONTENT_TYPE, "text/javascript; charset=utf-8");
+    ([kind], plain::SCRIPT).into_response()
+}
+
 /// `GET /robots.txt`: nobody is to follow the links that act.
 pub(super) async fn robots() -> &'static str {
     "User-agent: *\nDisallow: /feed_pet/\nDisallow: /play_with_pet/\nDisallow: /put_pet_to_sleep/\nDisallow: /wake_pet/\nDisallow: /api/\n"

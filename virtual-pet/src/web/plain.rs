@@ -25,7 +25,51 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .2rem .5rem; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
 ";
 
+/// Live pages: at each change that the stream tells of, the page's own content is fetched anew, so that there is one place that knows what it
+/// looks like. In between the countdowns run. Without it the page is as it was when it was loaded, and its forms work.
+pub(super) const SCRIPT: &str = r#""use strict";
+const main = document.querySelector("main[data-events]");
+const pad = (n) => String(n).padStart(2, "0");
+function count() {
+  for (const time of document.querySelectorAll("time.until")) {
+    const s = Math.max(0, Math.ceil((Date.parse(time.dateTime) - Date.now()) / 1000));
+    const minutes = Math.floor(s / 60);
+    time.textContent = minutes < 60
+      ? `${minutes}:${pad(s % 60)}`
+      : `${Math.floor(minutes / 60)}:${pad(minutes % 60)}:${pad(s % 60)}`;
+  }
+}
+let looking = null;
+async function look() {
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const focused = [...main.querySelectorAll("button")].indexOf(document.activeElement);
+    main.replaceChildren(...page.querySelector("main").childNodes);
+    if (focused >= 0) main.querySelectorAll("button")[focused]?.focus();
+    count();
+  } catch {
+    // The next change, or the stream when it is back, brings us here again.
+  }
+}
+if (main) {
+  const events = new EventSource(main.dataset.events);
+  // Changes come in bursts: one look for all of 50 ms.
+  const soon = () => { looking ??= setTimeout(() => { looking = null; look(); }, 50); };
+  events.addEventListener("pet", soon);
+  events.addEventListener("job", soon);
+  events.addEventListener("gone", () => { events.close(); location.reload(); });
+}
+count();
+setInterval(count, 1000);
+"#;
+
 fn page(title: &str, content: &Markup) -> Markup {
+    framed(title, None, content)
+}
+
+/// A page whose content follows a stream of events.
+fn framed(title: &str, events: Option<&str>, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -35,10 +79,11 @@ fn page(title: &str, content: &Markup) -> Markup {
                 title { (title) " · Virtual Pet" }
                 link rel="stylesheet" href="/plain.css";
                 link rel="icon" href="data:,";
+                script src="/plain.js" defer {}
             }
             body {
                 header { a href="/" { "Virtual Pet" } ", looked after by a job queue" }
-                main { (content) }
+                main data-events=[events] { (content) }
             }
         }
     }
@@ -91,8 +136,9 @@ pub(super) fn pet(pet: &Pet, agenda: &Agenda, now: Timestamp) -> Markup {
     } else {
         Action::Sleep
     };
-    page(
+    framed(
         pet.name.as_str(),
+        Some(&format!("/api/pets/{}/events", encoded(pet.name.as_str()))),
         &html! {
             h1 { (pet.name) }
             p { "A " (pet.colour) " " (pet.species) ", " (pet.stage()) ", " (pet.mood()) ", " (pet.age_hours) " h old." }
@@ -101,8 +147,8 @@ pub(super) fn pet(pet: &Pet, agenda: &Agenda, now: Timestamp) -> Markup {
                 br;
                 "Energy " meter min="0" max="10" value=(pet.energy) { (pet.energy) } " " (pet.energy) " of 10, " (energy_word(pet.energy))
             }
-            @if let Some(nap) = &pet.nap { p { "Wakes in " (in_words(nap.at.since(now))) "." } }
-            @if let Some(egg) = &pet.egg { p { "Hatches in " (in_words(egg.at.since(now))) "." } }
+            @if let Some(nap) = &pet.nap { p { "Wakes in " (until(nap.at, now)) "." } }
+            @if let Some(egg) = &pet.egg { p { "Hatches in " (until(egg.at, now)) "." } }
             p {
                 @for action in [Action::Feed, Action::Play, third] { (button(pet, action)) }
             }
@@ -112,7 +158,7 @@ pub(super) fn pet(pet: &Pet, agenda: &Agenda, now: Timestamp) -> Markup {
                 @for job in &agenda.scheduled {
                     tr {
                         td { (job.task) @if job.every.is_some() { ", again and again" } }
-                        td { (in_words(job.due_at.since(now))) }
+                        td { (until(job.due_at, now)) }
                         td { (job.due_at) }
                     }
                 }
@@ -130,6 +176,11 @@ pub(super) fn pet(pet: &Pet, agenda: &Agenda, now: Timestamp) -> Markup {
             }
         },
     )
+}
+
+/// A countdown, which the script keeps running.
+fn until(at: Timestamp, now: Timestamp) -> Markup {
+    html! { time.until datetime=(at) { (in_words(at.since(now))) } }
 }
 
 /// What a browser gets for a link to an action: nothing changes before its button is pressed.

@@ -6,8 +6,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
 fn unexpected(what: &str, value: &Value) -> Error {
-    let mut shown = format!("{value:?}");
-    shown.truncate(shown.floor_char_boundary(200));
+    let shown: String = format!("{value:?}").chars().take(200).collect();
     Error::store(format!(
         "expected {what} from Redis, got {shown}: is another version of the scripts or keys in use?"
     ))

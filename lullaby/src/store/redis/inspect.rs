@@ -215,7 +215,7 @@ impl Core {
         match status {
             Some(Status::Queued) => {}
             Some(status) if status.is_ended() => {
-                briefs.sort_by_key(|one| Reverse((one.rank, one.number)))
+                briefs.sort_by_key(|one| Reverse((one.rank, one.number)));
             }
             Some(_) => briefs.sort_by_key(|one| (one.rank, one.number)),
             None => briefs.sort_by_key(|one| Reverse((one.created_at, one.number))),

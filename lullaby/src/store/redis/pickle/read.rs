@@ -1,6 +1,7 @@
 //! The stack machine, for data alone.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::opcode::{Atom, Instruction, Instructions, Op};
 use super::value::{Document, Node, NodeId};
@@ -21,6 +22,7 @@ pub fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
         {
             return Ok(Document {
                 nodes: machine.nodes,
+                places: machine.places,
                 root,
             });
         }
@@ -31,6 +33,9 @@ pub fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
 #[derive(Default)]
 struct Machine {
     nodes: Vec<Node>,
+    places: Vec<Range<u32>>,
+    /// The bytes of the instruction that is done.
+    here: Range<u32>,
     stack: Vec<NodeId>,
     /// Heights of the stack.
     marks: Vec<usize>,
@@ -42,6 +47,8 @@ struct Machine {
 impl Machine {
     /// Does one instruction. Answers the root at `STOP`.
     fn step(&mut self, instruction: &Instruction<'_>) -> Result<Option<NodeId>, String> {
+        // A pickle has at most 2^24 bytes.
+        self.here = instruction.at as u32..instruction.end as u32;
         match &instruction.op {
             Op::Nothing => {}
             Op::Mark => {
@@ -159,6 +166,7 @@ impl Machine {
 
     fn push(&mut self, node: Node) -> Result<(), String> {
         self.nodes.push(node);
+        self.places.push(self.here.clone());
         bounded(self.nodes.len(), "values")?;
         self.put(NodeId(self.nodes.len() - 1))
     }

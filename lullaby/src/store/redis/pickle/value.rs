@@ -1,5 +1,7 @@
 //! What a pickle says, as data.
 
+use std::ops::Range;
+
 use serde_json::{Map, Number, Value};
 
 use super::{MAX_BYTES, MAX_DEPTH, MAX_NODES};
@@ -39,6 +41,8 @@ pub enum Node {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     pub(super) nodes: Vec<Node>,
+    /// Which bytes each of them was made by.
+    pub(super) places: Vec<Range<u32>>,
     pub(super) root: NodeId,
 }
 
