@@ -60,8 +60,11 @@ impl RedisHome {
             .map(|version| version.to_string());
         let before = before.unwrap_or_default();
         let args = [what, &id, &pet.name.key(), &version, &record, &before];
-        let answer = self.store()?.run_script(&CHANGE, &self.keys()?, &args);
-        read(answer.await?)
+        read(
+            self.store()?
+                .run_script(&CHANGE, &self.keys()?, &args)
+                .await?,
+        )
     }
 
     async fn ask<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T> {
@@ -122,9 +125,13 @@ impl Home for RedisHome {
     }
 
     async fn remove(&self, id: &PetId) -> Result<bool> {
-        let args = ["remove", &id.to_string()];
-        let answer = self.store()?.run_script(&CHANGE, &self.keys()?, &args);
-        Ok(read::<String>(answer.await?)? == "done")
+        let id = id.to_string();
+        let args = ["remove", &id];
+        let answer = self
+            .store()?
+            .run_script(&CHANGE, &self.keys()?, &args)
+            .await?;
+        Ok(read::<String>(answer)? == "done")
     }
 
     async fn list(&self, after: Option<&PetName>, limit: usize) -> Result<Vec<Pet>> {
