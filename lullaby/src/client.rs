@@ -85,15 +85,26 @@ impl LullabyBuilder {
                 };
                 Ok(Lullaby::with_store(SqliteStore::open(path, options)?))
             }
+            #[cfg(feature = "redis")]
+            "redis" | "rediss" | "unix" | "redis+unix" => {
+                use crate::store::redis::{RedisOptions, RedisStore};
+                let options = RedisOptions {
+                    clock: self.clock.clone(),
+                    event_limits: self.event_limits,
+                    ..RedisOptions::default()
+                };
+                Ok(Lullaby::with_store(RedisStore::open(url, options).await?))
+            }
             _ => Err(Error::invalid(format!(
-                "expected a store as sqlite:FILE or memory:, got {url:?}"
+                "expected a store as sqlite:FILE, redis://HOST or memory:, got one of the kind {scheme:?}"
             ))),
         }
     }
 }
 
 impl Lullaby {
-    /// Opens a store: `sqlite:./data/lullaby.db` (made if it is missing; `sqlite:///absolute/path` too) or `memory:`.
+    /// Opens a store: `sqlite:./data/lullaby.db` (made if it is missing; `sqlite:///absolute/path` too), `redis://host:6379/0` (also
+    /// `rediss://` and `unix:///path/to/socket`) or `memory:`.
     ///
     /// # Errors
     /// If the URL is of no known kind, or the store cannot be opened.

@@ -63,7 +63,7 @@ struct Options {
         default_value = "./data"
     )]
     data: PathBuf,
-    /// Where jobs and pets are kept, as sqlite:FILE or memory: [default: a SQLite file in the data folder]
+    /// Where jobs and pets are kept, as sqlite:FILE, redis://HOST or memory: [default: a SQLite file in the data folder]
     #[arg(long, global = true, env = "VIRTUAL_PET_STORE", value_name = "URL")]
     store: Option<String>,
     /// How many jobs run at once.

@@ -7,9 +7,11 @@ use lullaby::clock::ManualClock;
 use lullaby::event::EventLimits;
 use lullaby::store::Store;
 use lullaby::store::memory::MemoryStore;
+use lullaby::store::redis::{RedisOptions, RedisStore};
 use lullaby::store::sqlite::{Durability, SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
+use crate::redis_server;
 use crate::world::World;
 
 /// Where a driver keeps one store.
@@ -94,6 +96,50 @@ pub(crate) async fn sqlite() -> World {
     World::new(|clock, limits| Box::new(SqliteHome::new(clock, limits))).await
 }
 
+/// A key prefix of its own on a server that all tests share.
+struct RedisHome {
+    url: String,
+    prefix: String,
+    clock: ManualClock,
+    limits: EventLimits,
+}
+
+impl RedisHome {
+    fn new(clock: &ManualClock, limits: EventLimits) -> Self {
+        let (url, prefix) = redis_server::place();
+        Self {
+            url,
+            prefix,
+            clock: clock.clone(),
+            limits,
+        }
+    }
+}
+
+#[async_trait]
+impl Home for RedisHome {
+    async fn open(&self) -> Arc<dyn Store> {
+        let options = RedisOptions::default()
+            .clock(Arc::new(self.clock.clone()))
+            .event_limits(self.limits)
+            .prefix(&self.prefix);
+        RedisStore::open(&self.url, options).await.expect("opens")
+    }
+
+    fn another(&self, clock: &ManualClock, limits: EventLimits) -> Box<dyn Home> {
+        Box::new(Self::new(clock, limits))
+    }
+
+    fn sees_the_dead(&self) -> bool {
+        false
+    }
+}
+
+/// A new, empty place in Redis.
+pub(crate) async fn redis() -> World {
+    World::new(|clock, limits| Box::new(RedisHome::new(clock, limits))).await
+}
+
 /// Makes each case (an `async fn` that is given a new [`World`]) a test of each driver.
 macro_rules! every_driver_passes {
     ($($case:ident,)+) => {
@@ -110,6 +156,14 @@ macro_rules! every_driver_passes {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
                     super::$case(crate::drivers::sqlite().await).await;
+                }
+            )+
+        }
+        mod redis {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    super::$case(crate::drivers::redis().await).await;
                 }
             )+
         }

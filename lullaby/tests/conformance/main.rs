@@ -8,6 +8,7 @@
 mod child;
 mod drivers;
 mod history;
+mod redis_server;
 mod snapshot;
 mod soak;
 mod specs;

@@ -1,6 +1,7 @@
 //! Where pets are kept: one trait, an implementation for each store.
 
 pub mod memory;
+pub mod redis;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,9 @@ pub async fn open(lullaby: &lullaby::Lullaby) -> Result<std::sync::Arc<dyn Home>
     }
     if store.is::<lullaby::store::sqlite::SqliteStore>() {
         return Ok(sqlite::SqliteHome::open(lullaby).await?);
+    }
+    if store.is::<lullaby::store::redis::RedisStore>() {
+        return Ok(redis::RedisHome::open(lullaby)?);
     }
     Err(lullaby::Error::invalid(format!(
         "pets cannot be kept in {}",

@@ -179,3 +179,42 @@ async fn sqlite_keeps_the_contract() {
     let lullaby = ok(lullaby::Lullaby::open(&url)).await;
     keeps_the_contract(ok(super::open(&lullaby)).await).await;
 }
+
+#[tokio::test]
+async fn redis_keeps_the_contract() {
+    use std::process::{Command, Stdio};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    // The shell ends the server when this process lets go of its pipe, however it ends.
+    let script = r#"
+        redis-server --port 0 --unixsocket "$1/socket" --dir "$1" --save '' --logfile "$1/log" &
+        read -r _
+        kill $!
+    "#;
+    let mut watch = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a shell");
+    let url = format!("unix://{}", folder.path().join("socket").display());
+    let clock = lullaby::clock::SystemClock::default();
+    let lullaby = loop {
+        match lullaby::Lullaby::open(&url).await {
+            Ok(lullaby) => break lullaby,
+            Err(error) => {
+                let waited = lullaby::clock::Clock::monotonic(&clock);
+                assert!(
+                    waited.as_secs() < 20,
+                    "is redis-server installed (apt-get install redis-server)? {error}"
+                );
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    keeps_the_contract(ok(super::open(&lullaby)).await).await;
+    drop(watch.stdin.take());
+    watch.wait().expect("the shell ends");
+}

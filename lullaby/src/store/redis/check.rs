@@ -1,0 +1,85 @@
+//! What is said at the start about a server that may not keep what it is given.
+
+use super::Core;
+use super::answer::{text, texts};
+use crate::error::Result;
+
+impl Core {
+    /// Connects, and warns of whatever makes this server a risky place for jobs.
+    ///
+    /// # Errors
+    /// If the server cannot be reached or refuses us.
+    pub(super) async fn check_server(&self) -> Result<()> {
+        self.link.command(&redis::cmd("PING")).await?;
+        let Ok(info) = self.link.command(&redis::cmd("INFO")).await.and_then(text) else {
+            // Not everybody may ask.
+            return Ok(());
+        };
+        let mut saves = redis::cmd("CONFIG");
+        saves.arg("GET").arg("save");
+        let saves = self.link.command(&saves).await.and_then(texts).ok();
+        let saves = saves.map(|pair| pair.get(1).is_some_and(|rules| !rules.is_empty()));
+        for warning in warnings(&info, saves) {
+            tracing::warn!(redis = self.link.location(), "{warning}");
+        }
+        Ok(())
+    }
+}
+
+/// `saves`: whether snapshots are configured, if the server tells.
+fn warnings(info: &str, saves: Option<bool>) -> Vec<String> {
+    let field = |name: &str| {
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_default().trim()
+    };
+    let mut warnings = Vec::new();
+    let policy = field("maxmemory_policy");
+    if !policy.is_empty() && policy != "noeviction" {
+        warnings.push(format!(
+            "maxmemory-policy is {policy}: a full server throws jobs away. Set it to noeviction"
+        ));
+    }
+    if field("aof_enabled") == "0" && saves == Some(false) {
+        warnings.push(
+            "neither appendonly nor save is set: a restart of the server loses every job"
+                .to_owned(),
+        );
+    }
+    let version = field("redis_version");
+    let mut parts = version
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let number = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if !version.is_empty() && number < (6, 2) {
+        warnings.push(format!("this is Redis {version}; 6.2 or newer is needed"));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOUND: &str = "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n";
+
+    #[test]
+    fn a_sound_server_gets_no_warning() {
+        assert_eq!(warnings(SOUND, Some(false)), [""; 0]);
+        assert_eq!(warnings("", None), [""; 0]);
+    }
+
+    #[test]
+    fn what_loses_jobs_is_named() {
+        for (from, to, expected) in [
+            ("noeviction", "allkeys-lru", "allkeys-lru"),
+            ("aof_enabled:1", "aof_enabled:0", "loses every job"),
+            ("7.0.15", "6.0.16", "6.2 or newer"),
+        ] {
+            let told = warnings(&SOUND.replace(from, to), Some(false));
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].contains(expected), "{told:?}");
+        }
+    }
+}

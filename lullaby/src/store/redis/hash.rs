@@ -1,0 +1,341 @@
+//! A job and its hash `rq:job:<id>`: RQ's fields where RQ has one, and beside them what only we know, named `lullaby_*`.
+//!
+//! | ours | what |
+//! |---|---|
+//! | `lullaby_n` | the job's number: the order in which jobs were made |
+//! | `lullaby_due` `lullaby_expires` `lullaby_lease` | instants in ms |
+//! | `lullaby_run` | the token and the `started_at` of the last execution of ours |
+//! | `lullaby_failures` `lullaby_lost` `lullaby_stop` `lullaby_beat` | counts and marks |
+//! | `lullaby_error` | why it failed last |
+//! | `lullaby_timeout` `lullaby_ttl` `lullaby_result_ttl` `lullaby_failure_ttl` | in ms, where RQ's whole seconds are too coarse |
+//! | `lullaby_retry` `lullaby_retries` | our retry in JSON, and its count for a requeue |
+//! | `lullaby_subject` `lullaby_task` `lullaby_slot` | for events and schedules |
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::Value;
+use serde_json::Map;
+
+use super::call::{Arguments, decode_call, encode_call};
+use super::serializer::Serializer;
+use crate::clock::{Timestamp, millis_up};
+use crate::error::{Error, Result};
+use crate::job::{
+    DEFAULT_FAILURE_TTL, DEFAULT_RESULT_TTL, DEFAULT_TIMEOUT, Job, JobId, JobOptions, JobSpec,
+    JobTemplate, QueueName, Status, Token,
+};
+use crate::payload::Payload;
+use crate::retry::{Backoff, Retry};
+
+pub(super) type Fields = Vec<(&'static str, Vec<u8>)>;
+
+/// The fields that a job to enqueue brings; the script adds status and times.
+pub(super) fn fields(spec: &JobSpec, serializer: Serializer) -> Result<Fields> {
+    let template = &spec.template;
+    let (args, kwargs) = template.payload.parts()?;
+    let mut fields: Fields = vec![
+        (
+            "data",
+            encode_call(&template.task, &args, &kwargs, serializer),
+        ),
+        ("origin", template.queue.as_str().into()),
+        ("description", description(template).into_bytes()),
+    ];
+    let options = &template.options;
+    let minus_one = || Some("-1".to_owned());
+    let timeout = options.timeout;
+    put_span(
+        &mut fields,
+        ["timeout", "lullaby_timeout"],
+        timeout,
+        minus_one(),
+    );
+    put_span(&mut fields, ["ttl", "lullaby_ttl"], options.ttl, None);
+    if options.result_ttl != Some(DEFAULT_RESULT_TTL) {
+        let names = ["result_ttl", "lullaby_result_ttl"];
+        put_span(&mut fields, names, options.result_ttl, minus_one());
+    }
+    if options.failure_ttl != Some(DEFAULT_FAILURE_TTL) {
+        let names = ["failure_ttl", "lullaby_failure_ttl"];
+        put_span(&mut fields, names, options.failure_ttl, minus_one());
+    }
+    if options.at_front {
+        fields.push(("enqueue_at_front", b"1".to_vec()));
+    }
+    if let Some(retry) = &options.retry {
+        let max = retry.max.to_string().into_bytes();
+        fields.push(("retries_left", max.clone()));
+        fields.push(("lullaby_retries", max));
+        fields.push(("retry_intervals", rq_intervals(retry)?));
+        fields.push(("lullaby_retry", json(retry)?));
+    }
+    if !template.meta.is_empty() {
+        let meta = serde_json::Value::Object(template.meta.clone());
+        fields.push(("meta", serializer.encode(&meta)));
+    }
+    if let Some(subject) = &template.subject {
+        fields.push(("lullaby_subject", subject.clone().into_bytes()));
+        fields.push(("lullaby_task", template.task.clone().into_bytes()));
+    }
+    if let Some(slot) = &spec.slot {
+        fields.push(("lullaby_slot", json(slot)?));
+    }
+    Ok(fields)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|error| Error::store_because("writing JSON", error))
+}
+
+/// What RQ shows for a job without a description of its own.
+fn description(template: &JobTemplate) -> String {
+    match &template.description {
+        Some(text) => text.clone(),
+        None => format!("{}{}", template.task, template.payload),
+    }
+}
+
+/// Whole seconds as RQ has them, rounded up, and the exact milliseconds beside them where they differ.
+fn put_span(
+    fields: &mut Fields,
+    [rq, own]: [&'static str; 2],
+    span: Option<Duration>,
+    for_ever: Option<String>,
+) {
+    match span {
+        Some(span) => {
+            let ms = span_ms(span);
+            fields.push((rq, (ms + 999).div_euclid(1000).to_string().into_bytes()));
+            if ms % 1000 != 0 {
+                fields.push((own, ms.to_string().into_bytes()));
+            }
+        }
+        None => fields.extend(for_ever.map(|text| (rq, text.into_bytes()))),
+    }
+}
+
+/// A span in ms; none is longer than time itself.
+pub(super) fn span_ms(span: Duration) -> i64 {
+    millis_up(span).min(Timestamp::MAX.as_millis())
+}
+
+/// RQ's pauses in whole seconds. Exponential ones are written out, at most 100 of them.
+fn rq_intervals(retry: &Retry) -> Result<Vec<u8>> {
+    let seconds: Vec<i64> = match &retry.backoff {
+        Backoff::Intervals(list) => list
+            .iter()
+            .map(|pause| (span_ms(*pause) + 999) / 1000)
+            .collect(),
+        Backoff::Exponential { .. } => (1..=retry.max.min(100))
+            .filter_map(|failure| retry.delay(failure, ""))
+            .map(|pause| (span_ms(pause) + 999) / 1000)
+            .collect(),
+    };
+    json(&seconds)
+}
+
+/// A hash as Redis gave it.
+pub(super) struct Hash(HashMap<String, Vec<u8>>);
+
+impl Hash {
+    /// From a flat list of fields and values; a later one replaces an earlier one.
+    pub(super) fn new(flat: Value) -> Self {
+        let mut map = HashMap::new();
+        let mut flat = match flat {
+            Value::Array(flat) => flat.into_iter(),
+            _ => Vec::new().into_iter(),
+        };
+        while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
+            if let (Value::BulkString(name), Value::BulkString(value)) = (name, value) {
+                map.insert(String::from_utf8_lossy(&name).into_owned(), value);
+            }
+        }
+        Self(map)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// An empty value is RQ's "unset".
+    fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.0
+            .get(name)
+            .map(Vec::as_slice)
+            .filter(|bytes| !bytes.is_empty())
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.bytes(name)
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        std::str::from_utf8(self.bytes(name)?).ok()?.parse().ok()
+    }
+
+    fn millis(&self, name: &str) -> Option<Timestamp> {
+        self.number(name).map(Timestamp::from_millis)
+    }
+
+    fn instant(&self, name: &str) -> Option<Timestamp> {
+        std::str::from_utf8(self.bytes(name)?).ok()?.parse().ok()
+    }
+
+    /// `None` is for ever.
+    fn span(&self, rq: &str, own: &str, default: Option<Duration>) -> Option<Duration> {
+        if let Some(ms) = self.number(own) {
+            return Some(Duration::from_millis(ms));
+        }
+        match self.number::<i64>(rq) {
+            Some(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
+            None => default,
+        }
+    }
+
+    pub(super) fn serializer(&self) -> Serializer {
+        self.bytes("data")
+            .and_then(|data| decode_call(data).ok())
+            .map_or_else(Serializer::default, |call| call.serializer)
+    }
+
+    pub(super) fn meta(&self) -> Option<&[u8]> {
+        self.bytes("meta")
+    }
+
+    fn status(&self) -> Status {
+        self.text("status")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(Status::Created)
+    }
+
+    pub(super) fn subject(&self) -> Option<String> {
+        self.text("lullaby_subject")
+    }
+
+    /// Whether an ended job's stream of results is worth reading.
+    pub(super) fn wants_result(&self) -> bool {
+        match self.status() {
+            Status::Finished => true,
+            Status::Failed => !self.0.contains_key("lullaby_error"),
+            _ => false,
+        }
+    }
+
+    /// What can run of it, and what stands in the way.
+    pub(super) fn job(&self, id: &JobId) -> (Job, Option<Obstacle>) {
+        let (task, payload, obstacle) = self.call();
+        let status = self.status();
+        let options = self.options();
+        let meta = self.meta().and_then(|bytes| Serializer::decode(bytes).ok());
+        let mut template = JobTemplate {
+            queue: QueueName::from_store(&self.text("origin").unwrap_or_default()),
+            task,
+            payload,
+            options,
+            meta: match meta {
+                Some(serde_json::Value::Object(meta)) => meta,
+                _ => Map::new(),
+            },
+            description: None,
+            subject: self.subject(),
+        };
+        if let Some(text) = self.0.get("description") {
+            let text = String::from_utf8_lossy(text).into_owned();
+            template.description = (text != description(&template)).then_some(text);
+        }
+        let run = self.text("lullaby_run");
+        let token = run.and_then(|run| run.split(' ').next()?.parse().ok().map(Token));
+        let runs = status == Status::Started;
+        let expires = status == Status::Queued || status.is_ended();
+        let job = Job {
+            id: id.clone(),
+            status,
+            template,
+            slot: self
+                .bytes("lullaby_slot")
+                .and_then(|json| serde_json::from_slice(json).ok()),
+            created_at: self.instant("created_at").unwrap_or_default(),
+            due_at: self.millis("lullaby_due"),
+            enqueued_at: self.instant("enqueued_at"),
+            started_at: self.instant("started_at"),
+            ended_at: self.instant("ended_at").filter(|_| status.is_ended()),
+            expires_at: self.millis("lullaby_expires").filter(|_| expires),
+            token,
+            worker: self.text("worker_name"),
+            lease_until: self.millis("lullaby_lease").filter(|_| runs),
+            failures: self.number("lullaby_failures").unwrap_or(0),
+            lost: self.number("lullaby_lost").unwrap_or(0),
+            stop_requested: self.bytes("lullaby_stop").is_some(),
+            result: None,
+            error: self
+                .0
+                .get("lullaby_error")
+                .map(|text| String::from_utf8_lossy(text).into_owned()),
+        };
+        (job, obstacle)
+    }
+
+    fn call(&self) -> (String, Payload, Option<Obstacle>) {
+        let nothing = || Payload::from_store("[[],{}]".to_owned());
+        let unreadable = |why: String| {
+            let obstacle = Obstacle::Undecodable(why);
+            ("(undecodable)".to_owned(), nothing(), Some(obstacle))
+        };
+        let Some(data) = self.bytes("data") else {
+            return unreadable("its hash has no data".to_owned());
+        };
+        let call = match decode_call(data) {
+            Ok(call) => call,
+            Err(error) => return unreadable(error.to_string()),
+        };
+        match call.arguments {
+            Arguments::Plain { args, kwargs } => match Payload::call(&args, &kwargs) {
+                Ok(payload) => (call.func, payload, None),
+                Err(error) => unreadable(error.to_string()),
+            },
+            Arguments::Opaque { reason } => {
+                let obstacle = Obstacle::PythonOnly(reason);
+                (call.func, nothing(), Some(obstacle))
+            }
+        }
+    }
+
+    fn options(&self) -> JobOptions {
+        let failures: u32 = self.number("lullaby_failures").unwrap_or(0);
+        let retry = self
+            .bytes("lullaby_retry")
+            .and_then(|json| serde_json::from_slice(json).ok())
+            .or_else(|| {
+                let left: u32 = self.number("retries_left")?;
+                let seconds: Vec<u64> = self
+                    .bytes("retry_intervals")
+                    .and_then(|json| serde_json::from_slice(json).ok())
+                    .unwrap_or_default();
+                let pauses = seconds.into_iter().map(Duration::from_secs);
+                Some(Retry::intervals(left.saturating_add(failures), pauses))
+            });
+        JobOptions {
+            timeout: self.span("timeout", "lullaby_timeout", Some(DEFAULT_TIMEOUT)),
+            ttl: self.span("ttl", "lullaby_ttl", None),
+            result_ttl: self.span("result_ttl", "lullaby_result_ttl", Some(DEFAULT_RESULT_TTL)),
+            failure_ttl: self.span(
+                "failure_ttl",
+                "lullaby_failure_ttl",
+                Some(DEFAULT_FAILURE_TTL),
+            ),
+            retry,
+            at_front: self.bytes("enqueue_at_front") == Some(b"1"),
+        }
+    }
+}
+
+/// Why a job of somebody else's cannot be run here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// It is no call.
+    Undecodable(String),
+    /// It is a call, but its arguments are objects of Python's.
+    PythonOnly(String),
+}

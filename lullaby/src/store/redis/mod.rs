@@ -1,0 +1,430 @@
+//! The Redis driver: Redis or Valkey, in the layout of Python's RQ.
+//!
+//! Where RQ reads, the keys and fields are RQ's (2.12 and 3.0), so its workers, schedulers and dashboards share the server with ours; what only we
+//! know stands beside it, in keys under `lullaby:` and hash fields named `lullaby_*`. Each move of jobs is one Lua script, a file in `scripts/`,
+//! that takes up to 1,000 of them and checks before it writes.
+
+mod answer;
+pub mod call;
+mod check;
+mod clock;
+mod connection;
+mod hash;
+mod inspect;
+mod keys;
+mod maintain;
+pub mod pickle;
+mod produce;
+mod recur;
+mod scripts;
+pub mod serializer;
+mod text_of;
+mod wake;
+mod work;
+mod worker_record;
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+pub use redis;
+
+use self::clock::ServerClock;
+use self::connection::Link;
+use self::keys::Keys;
+use self::scripts::Call;
+use self::serializer::Serializer;
+use self::wake::Ears;
+use self::work::Avoided;
+use super::{
+    Advanced, Canceled, Claim, Deleted, DueSchedules, Enqueued, Inspect, JobFilter, Maintain,
+    Moved, Page, Produce, QueueInfo, Reaped, Recur, Renewed, Requeued, Settled, Settlement,
+    Signals, Swept, Wake, Work, WorkerRecord,
+};
+use crate::clock::{Clock, Timestamp};
+use crate::error::Result;
+use crate::event::{Event, EventId, EventLimits, NewEvent};
+use crate::job::{Execution, Job, JobId, JobSpec, Token};
+use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord};
+
+/// How to open a store.
+///
+/// ```
+/// use lullaby::store::redis::RedisOptions;
+/// use lullaby::store::redis::serializer::Serializer;
+///
+/// // For a fleet of `rq worker -S json`, under a prefix of its own.
+/// let options = RedisOptions::default().prefix("app").serializer(Serializer::Json);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RedisOptions {
+    /// What judges due times; the server's own clock when `None`.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// How many events are kept.
+    pub event_limits: EventLimits,
+    /// What every key begins with: `rq`, or what `RQ_KEY_PREFIX` says, as RQ 3 reads it. With a hash tag in it, as `{rq}`, all keys
+    /// share one slot of a Redis Cluster.
+    pub prefix: String,
+    /// How the calls of new jobs are written: pickle, as stock RQ workers expect.
+    pub serializer: Serializer,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self {
+            clock: None,
+            event_limits: EventLimits::default(),
+            prefix: std::env::var("RQ_KEY_PREFIX").unwrap_or_else(|_| "rq".to_owned()),
+            serializer: Serializer::default(),
+        }
+    }
+}
+
+impl RedisOptions {
+    /// Judges due times by this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Keeps so many events.
+    #[must_use]
+    pub fn event_limits(mut self, limits: EventLimits) -> Self {
+        self.event_limits = limits;
+        self
+    }
+
+    /// Begins every key with this.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Writes the calls of new jobs so.
+    #[must_use]
+    pub fn serializer(mut self, serializer: Serializer) -> Self {
+        self.serializer = serializer;
+        self
+    }
+}
+
+/// A store on a Redis server.
+pub struct RedisStore {
+    core: Arc<Core>,
+    listener: tokio::task::AbortHandle,
+}
+
+/// What the operations share with the tasks that outlive a call.
+struct Core {
+    link: Arc<Link>,
+    keys: Keys,
+    options: RedisOptions,
+    server: Arc<ServerClock>,
+    /// What judges: the clock that was set, or the server's.
+    clock: Arc<dyn Clock>,
+    signals: Arc<Signals>,
+    ears: Ears,
+    /// With what this process holds RQ's scheduler locks.
+    owner: String,
+    avoided: Mutex<Avoided>,
+    /// What wrote the calls of executions under way, where it is not how new ones are written: their results are written alike.
+    serializers: Mutex<HashMap<Token, Serializer>>,
+}
+
+impl RedisStore {
+    /// Connects to the server at `url`: `redis://[user:password@]host[:port][/db]`, `rediss://…` (feature `redis-tls`) or
+    /// `unix:///path/to/socket?db=N`.
+    ///
+    /// # Errors
+    /// If the URL or the prefix is malformed, or the server cannot be reached. Once it is open a store outlives the server's restarts.
+    pub async fn open(url: &str, options: RedisOptions) -> Result<Arc<Self>> {
+        let server = Arc::new(ServerClock::default());
+        let clock = match &options.clock {
+            Some(clock) => clock.clone(),
+            None => server.clone(),
+        };
+        let core = Arc::new(Core {
+            link: Link::new(url)?,
+            keys: Keys::new(&options.prefix)?,
+            options,
+            server,
+            clock,
+            signals: Arc::default(),
+            ears: Ears::default(),
+            owner: format!("lullaby-{}", uuid::Uuid::new_v4().simple()),
+            avoided: Mutex::default(),
+            serializers: Mutex::default(),
+        });
+        core.check_server().await?;
+        let listener = tokio::spawn(wake::listen(core.clone())).abort_handle();
+        Ok(Arc::new(Self { core, listener }))
+    }
+
+    /// With what our own keys begin, as `lullaby:`. An application that keeps data beside its jobs begins its keys with it, too, and then
+    /// everything is in one slot of a Redis Cluster.
+    #[must_use]
+    pub fn own_prefix(&self) -> &str {
+        &self.core.keys.own
+    }
+
+    /// Runs a command of the application's own on the connection that the store uses. It must not block.
+    ///
+    /// # Errors
+    /// A store error: the server cannot be reached, or refused.
+    pub async fn run_command(&self, command: &redis::Cmd) -> Result<redis::Value> {
+        self.core.link.command(command).await
+    }
+
+    /// Runs a script of the application's own: one atomic step. The server is given its text only when it does not know it.
+    ///
+    /// # Errors
+    /// A store error: the server cannot be reached, or the script failed.
+    pub async fn run_script(
+        &self,
+        script: &'static redis::Script,
+        keys: &[String],
+        args: &[&str],
+    ) -> Result<redis::Value> {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(script.get_hash()).arg(keys.len());
+        command.arg(keys).arg(args);
+        self.core.link.call(Call { script, command }).await
+    }
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+impl Core {
+    /// A call of a script, judged by this store's clock.
+    fn script(&self, script: &'static redis::Script) -> Call {
+        let now = self.options.clock.as_ref().map(|clock| clock.now());
+        Call::new(script, &self.keys, now, self.options.event_limits)
+    }
+
+    fn judges_by_server(&self) -> bool {
+        self.options.clock.is_none()
+    }
+
+    fn host_now(&self) -> Timestamp {
+        self.server.host().now()
+    }
+
+    fn avoided(&self) -> MutexGuard<'_, Avoided> {
+        self.avoided.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serializers(&self) -> MutexGuard<'_, HashMap<Token, Serializer>> {
+        self.serializers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember_serializer(&self, token: Token, serializer: Serializer) {
+        if serializer != self.options.serializer {
+            self.serializers().insert(token, serializer);
+        }
+    }
+
+    fn serializer_of(&self, token: Token) -> Serializer {
+        let known = self.serializers().get(&token).copied();
+        known.unwrap_or(self.options.serializer)
+    }
+
+    fn forget_serializer(&self, token: Token) {
+        self.serializers().remove(&token);
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisStore({})", self.core.link.location())
+    }
+}
+
+#[async_trait]
+impl Produce for RedisStore {
+    async fn enqueue(&self, jobs: Vec<JobSpec>) -> Result<Vec<Enqueued>> {
+        self.core.take_in(&jobs).await
+    }
+
+    async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Canceled>> {
+        self.core.withdraw(ids).await
+    }
+
+    async fn requeue(&self, ids: &[JobId], at_front: bool) -> Result<Vec<Requeued>> {
+        self.core.put_back(ids, at_front).await
+    }
+
+    async fn delete(&self, ids: &[JobId]) -> Result<Vec<Deleted>> {
+        self.core.remove(ids).await
+    }
+
+    async fn change_time(&self, id: &JobId, at: Timestamp) -> Result<bool> {
+        self.core.set_time(id, at).await
+    }
+
+    async fn append_events(&self, events: Vec<NewEvent>) -> Result<Vec<EventId>> {
+        self.core.append(&events).await
+    }
+}
+
+#[async_trait]
+impl Work for RedisStore {
+    async fn claim(&self, claim: Claim) -> Result<Vec<Job>> {
+        Ok(self.core.claim_safely(claim).await?.take())
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>> {
+        self.core.settle_all(&settlements).await
+    }
+
+    async fn renew(&self, executions: Vec<Execution>, lease: Duration) -> Result<Vec<Renewed>> {
+        self.core.extend(&executions, lease).await
+    }
+
+    async fn save_meta(
+        &self,
+        execution: Execution,
+        patch: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Settled> {
+        self.core.patch_meta(&execution, patch).await
+    }
+
+    async fn announce_worker(&self, worker: WorkerRecord) -> Result<()> {
+        let channel = format!("{}pubsub:{}", self.core.keys.rq, worker.name);
+        self.core.ears.hear_worker(channel).await;
+        self.core.announce(&worker).await
+    }
+
+    async fn retire_worker(&self, name: &str) -> Result<()> {
+        let channel = format!("{}pubsub:{name}", self.core.keys.rq);
+        self.core.ears.forget_worker(&channel);
+        self.core.retire(name).await
+    }
+}
+
+#[async_trait]
+impl Recur for RedisStore {
+    async fn move_due(&self, limit: usize) -> Result<Moved> {
+        self.core.move_all_due(limit).await
+    }
+
+    async fn due_schedules(&self, limit: usize) -> Result<DueSchedules> {
+        self.core.read_due_schedules(limit).await
+    }
+
+    async fn advance(&self, decisions: Vec<Decision>) -> Result<Vec<Advanced>> {
+        self.core.advance_all(&decisions).await
+    }
+
+    async fn put_schedule(
+        &self,
+        record: ScheduleRecord,
+        expected: Option<u64>,
+    ) -> Result<Advanced> {
+        self.core.put(&record, expected).await
+    }
+
+    async fn remove_schedule(&self, name: &str, id: Option<&ScheduleId>) -> Result<bool> {
+        self.core.remove_by_name(name, id).await
+    }
+}
+
+#[async_trait]
+impl Maintain for RedisStore {
+    async fn reap(&self, expired: bool, limit: usize) -> Result<Reaped> {
+        self.core.reap_all(if expired { limit } else { 0 }).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Swept> {
+        self.core.sweep_all(limit).await
+    }
+
+    async fn probe(&self, patience: Duration) -> Result<()> {
+        self.core.probe_write(patience).await
+    }
+}
+
+#[async_trait]
+impl Inspect for RedisStore {
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Job>>> {
+        self.core.read_jobs(ids).await
+    }
+
+    async fn list_jobs(&self, filter: &JobFilter) -> Result<Vec<Job>> {
+        self.core.page_of_jobs(filter).await
+    }
+
+    async fn count_jobs(&self, filter: &JobFilter) -> Result<u64> {
+        self.core.how_many_jobs(filter).await
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueInfo>> {
+        self.core.count_queues(None).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRecord>> {
+        self.core.list_workers().await
+    }
+
+    async fn schedule(&self, name: &str) -> Result<Option<ScheduleRecord>> {
+        self.core.find_schedule(name).await
+    }
+
+    async fn list_schedules(
+        &self,
+        until: Option<Timestamp>,
+        page: Page,
+    ) -> Result<Vec<ScheduleRecord>> {
+        self.core.page_of_schedules(until, page).await
+    }
+
+    async fn count_schedules(&self, until: Option<Timestamp>) -> Result<u64> {
+        self.core.how_many_schedules(until).await
+    }
+
+    async fn ledger(&self, id: &ScheduleId, limit: usize) -> Result<Vec<LedgerLine>> {
+        self.core.read_ledger(id, limit).await
+    }
+
+    async fn events(
+        &self,
+        subject: Option<&str>,
+        after: EventId,
+        limit: usize,
+    ) -> Result<Vec<Event>> {
+        self.core.read_events(subject, after, limit).await
+    }
+
+    async fn last_event(&self) -> Result<EventId> {
+        self.core.newest_event().await
+    }
+}
+
+impl Wake for RedisStore {
+    fn clock(&self) -> &Arc<dyn Clock> {
+        &self.core.clock
+    }
+
+    fn signals(&self) -> &Signals {
+        &self.core.signals
+    }
+
+    fn location(&self) -> String {
+        self.core.link.location().to_owned()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

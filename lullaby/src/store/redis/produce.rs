@@ -1,0 +1,170 @@
+//! Taking jobs in, and changing those that are there.
+
+use super::Core;
+use super::answer::{array, number, numbers, text, texts};
+use super::hash::fields;
+use super::scripts::{self, BATCH, Call};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::event::{EventId, NewEvent};
+use crate::job::{JobId, JobSpec, OnExisting, Status};
+use crate::store::{Canceled, Deleted, Enqueued, Requeued};
+
+impl Core {
+    pub(super) async fn take_in(&self, jobs: &[JobSpec]) -> Result<Vec<Enqueued>> {
+        let mut calls = Vec::new();
+        for batch in jobs.chunks(BATCH) {
+            let mut call = self.script(&scripts::ENQUEUE);
+            for job in batch {
+                call = self.add_job(call, job)?.0;
+            }
+            calls.push(call);
+        }
+        let answers = match calls.len() {
+            0 => return Ok(Vec::new()),
+            1 => vec![self.link.call(calls.remove(0)).await?],
+            // Several batches are one step all the same.
+            _ => self.link.call_all(calls).await?,
+        };
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        for answer in answers {
+            for told in texts(answer)? {
+                outcomes.push(enqueued(&told));
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// The job as `enqueue_job.lua` reads it, and how many strings that is.
+    pub(super) fn add_job(&self, call: Call, job: &JobSpec) -> Result<(Call, usize)> {
+        let template = &job.template;
+        let fields = fields(job, self.options.serializer)?;
+        let replace = job.on_existing == OnExisting::Replace;
+        let flags = match (template.options.at_front, replace) {
+            (false, false) => "",
+            (true, false) => "f",
+            (false, true) => "r",
+            (true, true) => "fr",
+        };
+        let at = job.at.map(|at| at.as_millis().to_string());
+        let ttl = template
+            .options
+            .ttl
+            .map(|ttl| super::hash::span_ms(ttl).to_string());
+        let mut call = call
+            .arg(job.id.as_str())
+            .arg(at.unwrap_or_default())
+            .arg(flags)
+            .arg(template.queue.as_str())
+            .arg(template.subject.as_deref().unwrap_or_default())
+            .arg(&template.task)
+            .arg(ttl.unwrap_or_default())
+            .arg(2 * fields.len());
+        let strings = 8 + 2 * fields.len();
+        for (name, value) in fields {
+            call = call.arg(name).arg(value);
+        }
+        Ok((call, strings))
+    }
+
+    pub(super) async fn withdraw(&self, ids: &[JobId]) -> Result<Vec<Canceled>> {
+        let mut outcomes = Vec::new();
+        for batch in ids.chunks(BATCH) {
+            let call = with_ids(self.script(&scripts::CANCEL), batch);
+            for told in texts(self.link.call(call).await?)? {
+                outcomes.push(match first_letter(&told) {
+                    ("c", _) => Canceled::Canceled,
+                    ("s", _) => Canceled::Stopping,
+                    ("n", _) => Canceled::NotFound,
+                    (_, status) => Canceled::Ended {
+                        status: status_of(status),
+                    },
+                });
+            }
+        }
+        Ok(outcomes)
+    }
+
+    pub(super) async fn put_back(&self, ids: &[JobId], at_front: bool) -> Result<Vec<Requeued>> {
+        let mut outcomes = Vec::new();
+        for batch in ids.chunks(BATCH) {
+            let call = self.script(&scripts::REQUEUE).arg(u8::from(at_front));
+            for told in texts(self.link.call(with_ids(call, batch)).await?)? {
+                outcomes.push(match first_letter(&told) {
+                    ("q", _) => Requeued::Queued,
+                    ("n", _) => Requeued::NotFound,
+                    (_, status) => Requeued::Unchanged {
+                        status: status_of(status),
+                    },
+                });
+            }
+        }
+        Ok(outcomes)
+    }
+
+    pub(super) async fn remove(&self, ids: &[JobId]) -> Result<Vec<Deleted>> {
+        let mut outcomes = Vec::new();
+        for batch in ids.chunks(BATCH) {
+            let call = with_ids(self.script(&scripts::DELETE), batch);
+            for told in numbers(self.link.call(call).await?)? {
+                outcomes.push(match told {
+                    1 => Deleted::Deleted,
+                    2 => Deleted::Running,
+                    _ => Deleted::NotFound,
+                });
+            }
+        }
+        Ok(outcomes)
+    }
+
+    pub(super) async fn set_time(&self, id: &JobId, at: Timestamp) -> Result<bool> {
+        let call = self.script(&scripts::CHANGE_TIME);
+        let call = call.arg(id.as_str()).arg(at.as_millis());
+        Ok(number(self.link.call(call).await?)? == 1)
+    }
+
+    pub(super) async fn append(&self, events: &[NewEvent]) -> Result<Vec<EventId>> {
+        let mut ids = Vec::with_capacity(events.len());
+        for batch in events.chunks(BATCH) {
+            let mut call = self.script(&scripts::APPEND_EVENTS);
+            for event in batch {
+                call = call
+                    .arg(&event.subject)
+                    .arg(event.job.as_ref().map_or("", JobId::as_str))
+                    .arg(&event.kind)
+                    .arg(event.data.to_string());
+            }
+            for id in array(self.link.call(call).await?)? {
+                let id = text(id)?;
+                let id = id.parse().map_err(|_| {
+                    Error::store(format!("expected an event's id from Redis, got {id:?}"))
+                })?;
+                ids.push(EventId(id));
+            }
+        }
+        Ok(ids)
+    }
+}
+
+fn with_ids(call: Call, ids: &[JobId]) -> Call {
+    ids.iter().fold(call, |call, id| call.arg(id.as_str()))
+}
+
+fn enqueued(told: &str) -> Enqueued {
+    match first_letter(told) {
+        ("c", _) => Enqueued::Created,
+        ("r", _) => Enqueued::Replaced,
+        (_, status) => Enqueued::Exists {
+            status: status_of(status),
+        },
+    }
+}
+
+/// A status that an RQ newer than us may have written is shown as created: known, but nowhere that we know of.
+fn status_of(text: &str) -> Status {
+    text.parse().unwrap_or(Status::Created)
+}
+
+fn first_letter(told: &str) -> (&str, &str) {
+    told.split_at_checked(1).unwrap_or_default()
+}

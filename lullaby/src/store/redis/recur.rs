@@ -1,0 +1,382 @@
+//! Moving what is due, and schedules.
+//!
+//! A schedule is its record as JSON in one hash, a mark `<id> <version>` that compare-and-set compares in another, and an index by next slot.
+
+use std::collections::BTreeMap;
+
+use redis::Value;
+
+use super::Core;
+use super::answer::{array, count, instant, number, optional_text, text, texts, tuple};
+use super::scripts::{self, BATCH, Call};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::job::{JobId, Status};
+use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord, Verdict, is_alive};
+use crate::store::{Advanced, DueSchedules, Moved, Page};
+
+impl Core {
+    pub(super) async fn move_all_due(&self, limit: usize) -> Result<Moved> {
+        let mut moved = 0;
+        loop {
+            let batch = (limit - moved).min(BATCH);
+            let call = self.script(&scripts::MOVE_DUE).arg(batch).arg(&self.owner);
+            let [count, next] = tuple(self.link.call(call).await?)?;
+            let count = usize::try_from(number(count)?).unwrap_or(0);
+            moved += count;
+            if count < batch || moved >= limit || batch == 0 {
+                let next_due = instant(next)?;
+                return Ok(Moved { moved, next_due });
+            }
+        }
+    }
+
+    pub(super) async fn read_due_schedules(&self, limit: usize) -> Result<DueSchedules> {
+        let now = self.clock.now();
+        // One more than asked for: it tells when the next one is due.
+        let mut command = redis::cmd("ZRANGE");
+        command
+            .arg(self.keys.schedules_next())
+            .arg(0)
+            .arg(limit.min(BATCH))
+            .arg("WITHSCORES");
+        let flat = texts(self.link.command(&command).await?)?;
+        let mut names = Vec::new();
+        let mut next_due = None;
+        for pair in flat.chunks_exact(2) {
+            let next = instant(Value::SimpleString(pair[1].clone()))?.unwrap_or_default();
+            if next > now || names.len() >= limit.min(BATCH) {
+                next_due = Some(next);
+                break;
+            }
+            names.push(pair[0].clone());
+        }
+        let mut due = self.read_schedules(&names).await?;
+        let mut behind = redis::cmd("HGETALL");
+        behind.arg(self.keys.schedules_behind());
+        let behind = texts(self.link.command(&behind).await?)?;
+        let buffered = !behind.is_empty();
+        if buffered {
+            due.extend(self.buffered_turns(&behind, now, limit).await?);
+        }
+        let watched = due.iter().flat_map(|record| record.watched.clone());
+        let jobs = self.statuses(watched.collect()).await?;
+        Ok(DueSchedules {
+            due,
+            jobs,
+            buffered,
+            next_due,
+        })
+    }
+
+    /// Of the pairs of a schedule and the job that its buffered slot waits for: the schedules whose turn has come, and that are not due.
+    async fn buffered_turns(
+        &self,
+        behind: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ScheduleRecord>> {
+        let pairs: Vec<_> = behind
+            .chunks_exact(2)
+            .filter_map(|pair| Some((&pair[0], JobId::new(&pair[1]).ok()?)))
+            .collect();
+        let jobs = pairs.iter().map(|(_, job)| job.clone());
+        let jobs = self.statuses(jobs.collect()).await?;
+        let names: Vec<_> = pairs
+            .into_iter()
+            .filter(|(_, job)| !is_alive(jobs.get(job).copied()))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let mut turns = self.read_schedules(&names).await?;
+        turns.retain(|record| record.next.is_none_or(|next| next > now));
+        turns.truncate(limit);
+        Ok(turns)
+    }
+
+    async fn statuses(&self, jobs: Vec<JobId>) -> Result<BTreeMap<JobId, Status>> {
+        if jobs.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let read = self.read_jobs(&jobs).await?;
+        let found = jobs.into_iter().zip(read);
+        Ok(found
+            .filter_map(|(id, job)| Some((id, job?.status)))
+            .collect())
+    }
+
+    async fn read_schedules(&self, names: &[String]) -> Result<Vec<ScheduleRecord>> {
+        let mut records = Vec::with_capacity(names.len());
+        for batch in names.chunks(BATCH) {
+            let mut command = redis::cmd("HMGET");
+            command.arg(self.keys.schedules()).arg(batch);
+            for json in array(self.link.command(&command).await?)? {
+                // Removed meanwhile.
+                if let Some(json) = optional_text(json)? {
+                    records.push(read_record(&json)?);
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    pub(super) async fn advance_all(&self, decisions: &[Decision]) -> Result<Vec<Advanced>> {
+        let mut outcomes = Vec::with_capacity(decisions.len());
+        let mut rest = decisions.iter().peekable();
+        while rest.peek().is_some() {
+            let mut call = self.script(&scripts::ADVANCE);
+            let mut jobs = 0;
+            while let Some(decision) =
+                rest.next_if(|next| jobs == 0 || jobs + next.jobs.len() <= BATCH)
+            {
+                jobs += decision.jobs.len().max(1);
+                call = self.add_decision(call, decision)?;
+            }
+            for told in texts(self.link.call(call).await?)? {
+                outcomes.push(advanced(&told));
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn add_decision(&self, call: Call, decision: &Decision) -> Result<Call> {
+        let record = &decision.record;
+        let before = record
+            .version
+            .checked_sub(1)
+            .map(|version| mark(record, version));
+        let mut call = call
+            .arg(&record.name)
+            // No version is before the first: a mark that nothing has.
+            .arg(before.unwrap_or_else(|| "-".to_owned()))
+            .arg(mark(record, record.version))
+            .arg(write_json(record)?)
+            .arg(next_slot(record))
+            .arg(behind(record))
+            .arg(decision.given.len());
+        for given in &decision.given {
+            call = call.arg(given.job.as_str()).arg(u8::from(given.alive));
+        }
+        call = call.arg(decision.cancel.len());
+        for job in &decision.cancel {
+            call = call.arg(job.as_str());
+        }
+        call = call.arg(decision.ledger.len());
+        for line in &decision.ledger {
+            call = call.arg(write_line(line)?);
+        }
+        let mut jobs = Call {
+            script: call.script,
+            command: redis::Cmd::new(),
+        };
+        let mut strings = 0;
+        for job in &decision.jobs {
+            let (added, count) = self.add_job(jobs, job)?;
+            jobs = added;
+            strings += count;
+        }
+        call = call.arg(decision.jobs.len()).arg(strings);
+        for arg in jobs.command.args_iter() {
+            if let redis::Arg::Simple(bytes) = arg {
+                call = call.arg(bytes);
+            }
+        }
+        Ok(call)
+    }
+
+    pub(super) async fn put(
+        &self,
+        record: &ScheduleRecord,
+        expected: Option<u64>,
+    ) -> Result<Advanced> {
+        let expected = expected.map(|version| mark(record, version));
+        let call = self
+            .script(&scripts::PUT_SCHEDULE)
+            .arg(&record.name)
+            .arg(expected.unwrap_or_default())
+            .arg(mark(record, record.version))
+            .arg(write_json(record)?)
+            .arg(next_slot(record))
+            .arg(behind(record));
+        Ok(advanced(&text(self.link.call(call).await?)?))
+    }
+
+    pub(super) async fn remove_by_name(&self, name: &str, id: Option<&ScheduleId>) -> Result<bool> {
+        let call = self.script(&scripts::REMOVE_SCHEDULE).arg(name);
+        let call = call.arg(id.map_or("", ScheduleId::as_str));
+        Ok(number(self.link.call(call).await?)? == 1)
+    }
+
+    pub(super) async fn find_schedule(&self, name: &str) -> Result<Option<ScheduleRecord>> {
+        let records = self.read_schedules(&[name.to_owned()]).await?;
+        Ok(records.into_iter().next())
+    }
+
+    /// Those with a next slot until then, by it; for `None` also those that ended, by name.
+    pub(super) async fn page_of_schedules(
+        &self,
+        until: Option<Timestamp>,
+        page: Page,
+    ) -> Result<Vec<ScheduleRecord>> {
+        let mut command = redis::cmd("ZRANGEBYSCORE");
+        command.arg(self.keys.schedules_next()).arg("-inf");
+        match until {
+            Some(until) => command.arg(until.as_millis()),
+            None => command.arg("+inf"),
+        };
+        let mut names = texts(self.link.command(&command).await?)?;
+        if until.is_none() {
+            let mut all = redis::cmd("HKEYS");
+            all.arg(self.keys.schedules());
+            let waiting: std::collections::HashSet<String> = names.iter().cloned().collect();
+            let mut ended = texts(self.link.command(&all).await?)?;
+            ended.retain(|name| !waiting.contains(name));
+            ended.sort_unstable();
+            names.extend(ended);
+        }
+        let names: Vec<_> = names
+            .into_iter()
+            .skip(page.offset)
+            .take(page.length)
+            .collect();
+        self.read_schedules(&names).await
+    }
+
+    pub(super) async fn how_many_schedules(&self, until: Option<Timestamp>) -> Result<u64> {
+        let mut command;
+        match until {
+            Some(until) => {
+                command = redis::cmd("ZCOUNT");
+                command
+                    .arg(self.keys.schedules_next())
+                    .arg("-inf")
+                    .arg(until.as_millis());
+            }
+            None => {
+                command = redis::cmd("HLEN");
+                command.arg(self.keys.schedules());
+            }
+        }
+        count(self.link.command(&command).await?)
+    }
+
+    pub(super) async fn read_ledger(
+        &self,
+        id: &ScheduleId,
+        limit: usize,
+    ) -> Result<Vec<LedgerLine>> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let first = -i64::try_from(limit.min(BATCH)).unwrap_or(i64::MAX);
+        let mut command = redis::cmd("LRANGE");
+        command
+            .arg(self.keys.ledger(id.as_str()))
+            .arg(first)
+            .arg(-1);
+        let lines = texts(self.link.command(&command).await?)?;
+        lines.iter().rev().map(|line| read_line(line)).collect()
+    }
+}
+
+fn mark(record: &ScheduleRecord, version: u64) -> String {
+    format!("{} {version}", record.id)
+}
+
+fn next_slot(record: &ScheduleRecord) -> String {
+    record
+        .next
+        .map(|next| next.as_millis().to_string())
+        .unwrap_or_default()
+}
+
+/// The job that its buffered slot waits for.
+fn behind(record: &ScheduleRecord) -> &str {
+    let buffered = record.buffered.as_ref();
+    buffered.map_or("", |buffered| buffered.behind.as_str())
+}
+
+fn advanced(told: &str) -> Advanced {
+    match told {
+        "done" => Advanced::Done,
+        "conflict" => Advanced::Conflict,
+        _ => Advanced::Gone,
+    }
+}
+
+fn write_json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::store_because("writing a schedule", error))
+}
+
+fn read_record(json: &str) -> Result<ScheduleRecord> {
+    serde_json::from_str(json).map_err(|error| Error::store_because("reading a schedule", error))
+}
+
+/// A line as the script folds it: four numbers, the kind of lines that it folds with, and cause and verdict as JSON.
+fn write_line(line: &LedgerLine) -> Result<String> {
+    let rest = write_json(&(line.cause, &line.verdict))?;
+    let kind = match &line.verdict {
+        _ if !line.cause.is_slot() => "-".to_owned(),
+        Verdict::Fired { .. } => "fired".to_owned(),
+        Verdict::Paused => "paused".to_owned(),
+        Verdict::Skipped { by } => format!("skipped:{}", hex(by.as_str())),
+        _ => "-".to_owned(),
+    };
+    let [first, last, decided] = [line.first, line.last, line.decided_at].map(Timestamp::as_millis);
+    Ok(format!(
+        "{first} {last} {} {decided} {kind} {rest}",
+        line.slots
+    ))
+}
+
+/// A job's id may hold anything, and a kind must be one word.
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_line(text: &str) -> Result<LedgerLine> {
+    let broken = || {
+        Error::store(format!(
+            "expected a line of a ledger in Redis, got {text:?}"
+        ))
+    };
+    let mut parts = text.splitn(6, ' ');
+    let mut number = || {
+        parts
+            .next()
+            .and_then(|part| part.parse::<u64>().ok())
+            .ok_or_else(broken)
+    };
+    let (first, last, slots, decided) = (number()?, number()?, number()?, number()?);
+    let instant = |ms: u64| Timestamp::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
+    let rest = parts.nth(1).ok_or_else(broken)?;
+    let (cause, verdict) = serde_json::from_str(rest).map_err(|_| broken())?;
+    Ok(LedgerLine {
+        first: instant(first),
+        last: instant(last),
+        slots,
+        decided_at: instant(decided),
+        verdict,
+        cause,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Cause;
+
+    #[test]
+    fn a_line_of_the_ledger_reads_back() {
+        let line = LedgerLine {
+            first: Timestamp::from_millis(1),
+            last: Timestamp::MAX,
+            slots: 3,
+            decided_at: Timestamp::from_millis(7),
+            verdict: Verdict::Missed,
+            cause: Cause::Backfill,
+        };
+        let text = write_line(&line).expect("JSON");
+        assert_eq!(read_line(&text).expect("a line"), line);
+        assert!(read_line("1 2 x").is_err());
+    }
+}

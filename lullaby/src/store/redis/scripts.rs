@@ -1,0 +1,76 @@
+//! The scripts, and how a call of one is put together.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Script, ToRedisArgs};
+
+use super::keys::Keys;
+use crate::clock::Timestamp;
+use crate::event::EventLimits;
+
+/// The most items that one call of a script is given: enough that a round trip costs little, little enough that nobody waits long.
+pub(super) const BATCH: usize = 1000;
+
+macro_rules! scripts {
+    ($($name:ident = $($file:literal)+;)+) => {
+        $(
+            pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+                Script::new(concat!(include_str!("scripts/shared.lua"), $("\n", include_str!(concat!("scripts/", $file)),)+))
+            });
+        )+
+    };
+}
+
+scripts! {
+    ENQUEUE = "enqueue_job.lua" "enqueue.lua";
+    CANCEL = "cancel_job.lua" "cancel.lua";
+    REQUEUE = "requeue.lua";
+    DELETE = "delete.lua";
+    CHANGE_TIME = "change_time.lua";
+    APPEND_EVENTS = "append_events.lua";
+    EVENTS = "events.lua";
+    CLAIM = "claim.lua";
+    SETTLE = "dependents.lua" "settle.lua";
+    RENEW = "renew.lua";
+    SAVE_META = "save_meta.lua";
+    MOVE_DUE = "move_due.lua";
+    REAP = "reap.lua";
+    SWEEP = "sweep.lua";
+    PUT_SCHEDULE = "schedule_record.lua" "put_schedule.lua";
+    REMOVE_SCHEDULE = "remove_schedule.lua";
+    ADVANCE = "enqueue_job.lua" "cancel_job.lua" "schedule_record.lua" "advance.lua";
+}
+
+/// One call of a script, with the arguments that all of them share.
+pub(super) struct Call {
+    pub(super) script: &'static Script,
+    pub(super) command: Cmd,
+}
+
+impl Call {
+    /// `now` is `None` where the server's own time judges.
+    pub(super) fn new(
+        script: &'static Script,
+        keys: &Keys,
+        now: Option<Timestamp>,
+        limits: EventLimits,
+    ) -> Self {
+        // Lua's numbers are exact up to 2^53.
+        let bounded = |limit: u64| limit.min(1 << 53);
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(script.get_hash()).arg(1).arg(keys.queues());
+        command.arg(&keys.rq).arg(&keys.own);
+        match now {
+            Some(now) => command.arg(now.as_millis()),
+            None => command.arg(""),
+        };
+        command.arg(bounded(limits.per_subject));
+        command.arg(bounded(limits.total));
+        Self { script, command }
+    }
+
+    pub(super) fn arg(mut self, value: impl ToRedisArgs) -> Self {
+        self.command.arg(value);
+        self
+    }
+}

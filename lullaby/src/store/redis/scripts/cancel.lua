@@ -1,0 +1,10 @@
+-- Withdraws jobs: one that waits is canceled, one that runs is asked to stop.
+--
+-- ARGV[6..]  ids; at most 1,000
+-- Answer     for each: "c" canceled, "s" stopping, "n" not found, "e" and the status of one that has ended
+local answers = {}
+for i = 6, #ARGV do
+  answers[#answers + 1] = cancel_job(ARGV[i])
+end
+publish()
+return answers

@@ -1,0 +1,25 @@
+-- Shared by cancel.lua and advance.lua: withdraws a job that waits, asks one that runs to stop; answers as cancel.lua says.
+
+local function is_alive(job)
+  local status = job and job.status
+  return status == 'queued' or status == 'scheduled' or status == 'deferred' or status == 'created' or status == 'started'
+end
+
+local function cancel_job(id)
+  local job = load(id)
+  if not job then return 'n' end
+  if not is_alive(job) then return 'e' .. job.status end
+  if job.status == 'started' then
+    -- Told once: whoever hears it may answer with the same request.
+    if call('HSET', job.key, 'lullaby_stop', '1') == 1 and job.worker then
+      -- What a Python worker obeys.
+      call('PUBLISH', rq .. 'pubsub:' .. job.worker, '{"command": "stop-job", "job_id": "' .. job.id .. '"}')
+    end
+    touch('c')
+    return 's'
+  end
+  leave(job)
+  tell(job, 'job.canceled')
+  finish(job, 'canceled')
+  return 'c'
+end

@@ -1,0 +1,72 @@
+-- Takes jobs from the front of queues: owner and lease are written with it.
+--
+-- ARGV[6]    the worker's name
+-- ARGV[7]    the lease in ms
+-- ARGV[8]    the most jobs, at most 1,000
+-- ARGV[9]    how many queues follow, in the order of preference
+-- ...        the queues, then ids that this process leaves alone for a while
+-- Answer     now, then for each job { id, token, field, value, ... }: the hash as it was before
+local worker, lease, max, queues = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local answer = { int(now) }
+if max == 0 or (queues > 0 and call('EXISTS', rq .. 'suspended') == 1) then return answer end
+local avoided = {}
+for i = 10 + queues, #ARGV do avoided[ARGV[i]] = true end
+local lease_until = after(lease)
+-- RQ's deadline: always well ahead of ours, so that no Python cleanup takes a running job.
+local wip = math.max(now + 120000, lease_until + 30000) / 1000
+
+local function start(id, queue)
+  local key = job_key(id)
+  local hash = call('HGETALL', key)
+  local job = { id = id, key = key, n = '0', queue = queue }
+  local status, expires, data
+  for i = 1, #hash, 2 do
+    local name, value = hash[i], hash[i + 1]
+    if name == 'status' then status = value
+    elseif name == 'data' then data = value
+    elseif name == 'lullaby_n' then job.n = value
+    elseif name == 'lullaby_expires' then expires = present(value)
+    elseif name == 'lullaby_subject' then job.subject = present(value)
+    elseif name == 'lullaby_task' then job.task = value
+    end
+  end
+  -- No hash: its ttl is over, or it was deleted. Another status: it stands somewhere else, too, and belongs there.
+  if #hash == 0 or (status and status ~= 'queued') then return end
+  job.expires = expires
+  if expires and tonumber(expires) <= now then
+    tell(job, 'job.expired')
+    forget_expiry(job)
+    return drop(job)
+  end
+  if not data then
+    call('HSET', own .. 'quarantine', id, 'its hash has no data; found in the queue ' .. queue .. ' at ' .. now_text)
+    return
+  end
+  local token = int(call('INCR', own .. 'last_token'))
+  if expires then forget_expiry(job) end
+  if real_time then call('PERSIST', key) end
+  call('HSET', key, 'status', 'started', 'started_at', now_text, 'worker_name', worker,
+    'lullaby_run', token .. ' ' .. now_text, 'lullaby_lease', int(lease_until))
+  call('ZADD', rq .. 'wip:' .. queue, wip, id .. ':' .. execution_id(token))
+  call('ZADD', own .. 'leases', int(lease_until), member(job.n, id))
+  tell(job, 'job.started', text('worker', worker) .. number('token', tonumber(token)))
+  hash[#hash + 1], hash[#hash + 2] = 'origin', queue
+  table.insert(hash, 1, token)
+  table.insert(hash, 1, id)
+  answer[#answer + 1] = hash
+end
+
+for q = 10, 9 + queues do
+  local queue, back = ARGV[q], {}
+  while #answer <= max do
+    local ids = call('LPOP', rq .. 'queue:' .. queue, max + 1 - #answer)
+    if not ids then break end
+    for _, id in ipairs(ids) do
+      if avoided[id] then back[#back + 1] = id else start(id, queue) end
+    end
+    if #back >= 1000 then break end
+  end
+  for _, id in ipairs(back) do call('RPUSH', rq .. 'queue:' .. queue, id) end
+end
+publish()
+return answer

@@ -1,0 +1,51 @@
+-- Shared by enqueue.lua and advance.lua: takes in one job that stands in ARGV from `i` on.
+--
+--   i      id
+--   i + 1  when it is due in ms, or empty for now
+--   i + 2  flags: f at the front, r replaces a job that waits
+--   i + 3  its queue
+--   i + 4  its subject, or empty
+--   i + 5  its task's name
+--   i + 6  its ttl in ms, or empty
+--   i + 7  how many strings follow: the hash's fields and values
+--
+-- Answers what became of it ("c" created, "r" replaced, "e" and the status of the one that exists) and where the next one begins.
+local function enqueue_job(i)
+  local id, at, flags = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+  local last = i + 7 + tonumber(ARGV[i + 7])
+  local answer, n, created_at = 'c', nil, now_text
+  local key = job_key(id)
+  local found = call('HMGET', key, 'status', 'created_at')
+  if found[1] or found[2] then
+    local old = load(id)
+    local waits = old.status == 'queued' or old.status == 'scheduled' or old.status == 'deferred'
+    if not (waits and string.find(flags, 'r', 1, true)) then return 'e' .. old.status, last + 1 end
+    leave(old)
+    call('DEL', key, rq .. 'results:' .. id)
+    if old.subject then call('ZREM', own .. 'subject:' .. old.subject, id) end
+    answer, n, created_at = 'r', old.n, present(old.created_at) or now_text
+  end
+  n = n or int(call('INCR', own .. 'last_number'))
+  local job = { id = id, key = key, n = n, queue = ARGV[i + 3], subject = present(ARGV[i + 4]), task = ARGV[i + 5],
+    ttl = tonumber(ARGV[i + 6]), due = at }
+  local front = string.find(flags, 'f', 1, true)
+  if job.subject then call('ZADD', own .. 'subject:' .. job.subject, n, id) end
+  if at then call('HSET', key, 'lullaby_due', int(at)) end
+  if at and at > now then
+    call('HSET', key, 'created_at', created_at, 'lullaby_n', n, unpack(ARGV, i + 8, last))
+    tell(job, 'job.scheduled', number('due', at))
+    schedule(job, at)
+  elseif job.ttl then
+    call('HSET', key, 'created_at', created_at, 'lullaby_n', n, unpack(ARGV, i + 8, last))
+    tell_queued(job)
+    enter_queue(job, front)
+  else
+    -- The common case in one command.
+    know_queue(job.queue)
+    call('HSET', key, 'status', 'queued', 'enqueued_at', now_text, 'created_at', created_at, 'lullaby_n', n,
+      unpack(ARGV, i + 8, last))
+    tell_queued(job)
+    call(front and 'LPUSH' or 'RPUSH', rq .. 'queue:' .. job.queue, id)
+  end
+  return answer, last + 1
+end

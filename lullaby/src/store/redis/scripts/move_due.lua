@@ -1,0 +1,102 @@
+-- Moves scheduled jobs that are due into their queues, in the order of their times.
+--
+-- ARGV[6]  the most jobs, at most 1,000
+-- ARGV[7]  the value with which this process holds RQ's scheduler locks; begins with "lullaby"
+-- Answer   how many were moved; when the next one is due in ms, or empty
+--
+-- A queue whose lock a Python scheduler holds is left to it: its tick is not atomic, so two movers would make two runs.
+local limit, moved, locks = tonumber(ARGV[6]), 0, {}
+
+-- Whether RQ's lock on moving this queue's jobs is ours, taking it if it is free.
+local function may_move(queue)
+  if locks[queue] == nil then
+    local key = rq .. 'scheduler-lock:' .. queue
+    local holder = call('GET', key)
+    if not holder or string.sub(holder, 1, 7) == 'lullaby' then
+      call('SET', key, holder or ARGV[7], 'EX', 61)
+      locks[queue] = true
+    else
+      locks[queue] = false
+    end
+  end
+  return locks[queue]
+end
+
+local function move(job)
+  call('ZREM', rq .. 'scheduled:' .. job.queue, job.id)
+  tell_queued(job)
+  enter_queue(job, job.at_front)
+  moved = moved + 1
+end
+
+-- Ours, in the order of time and number.
+while moved < limit do
+  local members = call('ZRANGEBYSCORE', own .. 'due', '-inf', int(now), 'LIMIT', 0, limit - moved)
+  if #members == 0 then break end
+  for _, each in ipairs(members) do
+    local job = load(member_id(each))
+    local score = job and job.status == 'scheduled' and call('ZSCORE', rq .. 'scheduled:' .. job.queue, job.id)
+    call('ZREM', own .. 'due', each)
+    -- Gone from RQ's registry: a Python scheduler moved it, or somebody withdrew it. A lock of Python's: it will.
+    if score and may_move(job.queue) then
+      if tonumber(score) * 1000 > now + 0.5 then
+        call('ZADD', own .. 'due', int(math.ceil(tonumber(score) * 1000)), each)
+      else
+        move(job)
+      end
+    end
+  end
+end
+
+local next_due
+local function consider(at)
+  if not next_due or at < next_due then next_due = at end
+end
+local head = call('ZRANGE', own .. 'due', 0, 0, 'WITHSCORES')
+if head[2] then consider(tonumber(head[2])) end
+
+-- What Python scheduled: entries that are in RQ's registry only.
+for _, key in ipairs(call('SMEMBERS', rq .. 'queues')) do
+  local queue = string.sub(key, #rq + 7)
+  local registry = rq .. 'scheduled:' .. queue
+  local first = call('ZRANGE', registry, 0, 0, 'WITHSCORES')
+  if first[2] then
+    local at = math.ceil(tonumber(first[2]) * 1000 - 0.5)
+    if at > now then
+      consider(at)
+    elseif not may_move(queue) then
+      consider(now + 1000)
+    else
+      local ids = call('ZRANGEBYSCORE', registry, '-inf', now / 1000, 'LIMIT', 0, math.min(limit - moved, 1000))
+      for _, id in ipairs(ids) do
+        local job = load(id)
+        if job and job.status == 'scheduled' then
+          call('ZREM', own .. 'due', member(job.n, id))
+          job.due = nil
+          move(job)
+          call('HDEL', own .. 'missing', id)
+        elseif job then
+          call('ZREM', registry, id)
+        else
+          -- RQ before 3.0 writes the registry first and the hash after it: a minute of patience, then quarantine.
+          local seen = tonumber(call('HGET', own .. 'missing', id) or '') or now
+          if now - seen >= 60000 then
+            call('ZREM', registry, id)
+            call('HDEL', own .. 'missing', id)
+            call('HSET', own .. 'quarantine', id, 'scheduled without a hash; found in the queue ' .. queue .. ' at ' .. now_text)
+          else
+            call('HSET', own .. 'missing', id, int(seen))
+            consider(now + 1000)
+          end
+        end
+      end
+      first = call('ZRANGE', registry, 0, 0, 'WITHSCORES')
+      if first[2] then
+        at = math.ceil(tonumber(first[2]) * 1000 - 0.5)
+        if at > now or call('HEXISTS', own .. 'missing', first[1]) == 0 then consider(at) end
+      end
+    end
+  end
+end
+publish()
+return { moved, next_due and int(next_due) or '' }

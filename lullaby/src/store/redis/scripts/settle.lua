@@ -1,0 +1,67 @@
+-- Ends executions, or gives jobs back; each only if its job is started under that very token.
+--
+-- ARGV[6..]  seven for each: id, token, kind, result, error, exc_string, when in ms; at most 1,000
+--            F finished, X failed, R retry, Z snoozed, B handed back, S stopped, H cannot be honoured
+-- Answer     1 done, 0 taken over, 2 back at the tail because others may be able to run it
+local answers = {}
+
+-- Whether a live worker that is not of ours listens on this queue.
+local function others_listen(queue)
+  for _, key in ipairs(call('SMEMBERS', rq .. 'workers:' .. queue)) do
+    if call('EXISTS', key) == 1 and call('HEXISTS', key, 'death') == 0 and call('HEXISTS', key, 'lullaby_seen') == 0 then
+      return true
+    end
+  end
+  return false
+end
+
+local function settle(i)
+  local id, token, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local job = load(id)
+  if not job or token_of(job) ~= token then return 0 end
+  if not call('ZSCORE', rq .. 'wip:' .. job.queue, id .. ':' .. execution_id(token)) then return 0 end
+  forget_execution(job, token)
+  local by = text('worker', job.worker)
+  if kind == 'F' then
+    local result = present(ARGV[i + 3])
+    -- RQ reads no entry and an entry without a value alike; but an older entry must not speak for this run.
+    if job.result_ttl ~= 0 and (result or call('EXISTS', rq .. 'results:' .. id) == 1) then
+      write_result(job, '1', token, 'return_value', result)
+    end
+    tell(job, 'job.finished', by)
+    finish(job, 'finished')
+    release_dependents(job, true)
+  elseif kind == 'H' and others_listen(job.queue) then
+    tell(job, 'job.returned', by)
+    enter_queue(job, false)
+    return 2
+  elseif kind == 'X' or kind == 'H' then
+    call('HINCRBY', job.key, 'lullaby_failures', 1)
+    fail(job, token, ARGV[i + 4], ARGV[i + 5])
+    release_dependents(job, false)
+  elseif kind == 'R' then
+    local at = tonumber(ARGV[i + 6])
+    call('HINCRBY', job.key, 'lullaby_failures', 1)
+    call('HSET', job.key, 'lullaby_error', ARGV[i + 4])
+    local left = tonumber(call('HGET', job.key, 'retries_left') or '') or 0
+    if left > 0 then call('HSET', job.key, 'retries_left', int(left - 1)) end
+    tell(job, 'job.retrying', text('error', ARGV[i + 4]) .. number('due', at))
+    come_back(job, at)
+  elseif kind == 'Z' then
+    local at = tonumber(ARGV[i + 6])
+    tell(job, 'job.snoozed', number('due', at))
+    come_back(job, at)
+  elseif kind == 'B' then
+    tell(job, 'job.returned', by)
+    enter_queue(job, true)
+  elseif kind == 'S' then
+    tell(job, 'job.stopped')
+    if job.failure_ttl ~= 0 then write_result(job, '2', token, 'exc_string', present(ARGV[i + 5])) end
+    finish(job, 'stopped')
+  end
+  return 1
+end
+
+for i = 6, #ARGV, 7 do answers[#answers + 1] = settle(i) end
+publish()
+return answers

@@ -1,0 +1,265 @@
+-- In front of every script: time, key names, and the moves of a job that several scripts share.
+--
+-- KEYS[1]  <rq>queues; names the slot when the prefix has a hash tag
+-- ARGV[1]  RQ's prefix with its colon, "rq:"
+-- ARGV[2]  our own prefix with its colon, "lullaby:"
+-- ARGV[3]  now in milliseconds; empty means the server's TIME
+-- ARGV[4]  how many events of one subject are kept
+-- ARGV[5]  how many events are kept in all
+-- What a script takes beyond that begins at ARGV[6]; its own header says what.
+local call, int = redis.call, function(number) return string.format('%.0f', number) end
+local rq, own = ARGV[1], ARGV[2]
+local LAST_MS = 253402207200000 -- the last instant of lullaby::clock::Timestamp
+local real_time = ARGV[3] == ''
+local now
+if real_time then
+  local time = call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+else
+  now = tonumber(ARGV[3])
+end
+
+-- 2026-11-23T12:00:00.000000Z, as RQ writes instants. Days to date: Howard Hinnant's civil_from_days.
+local function timestamp(ms)
+  local seconds = math.floor(ms / 1000)
+  local days = math.floor(seconds / 86400)
+  local rest = seconds - days * 86400
+  local z = days + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local day = doy - math.floor((153 * mp + 2) / 5) + 1
+  local month = mp < 10 and mp + 3 or mp - 9
+  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03d000Z', year, month, day,
+    math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60, ms - seconds * 1000)
+end
+local now_text = timestamp(now)
+
+local function present(value)
+  if value and value ~= '' then return value end
+end
+
+local function after(span) return math.min(now + span, LAST_MS) end
+
+-- A member that sorts by number among equal scores: the digits' count as a letter, the digits, the id.
+local function member(number, id) return string.char(96 + #number) .. number .. ':' .. id end
+local function member_id(text) return string.sub(text, string.find(text, ':', 1, true) + 1) end
+
+-- A time to live in ms; nil is for ever. RQ has whole seconds and -1; ours, if finer, stands beside it.
+local function span(ms, seconds, default)
+  if present(ms) then return tonumber(ms) end
+  if not present(seconds) then return default end
+  seconds = tonumber(seconds)
+  if seconds and seconds >= 0 then return seconds * 1000 end
+end
+
+local function job_key(id) return rq .. 'job:' .. id end
+
+-- Whom to wake. What shows in a list or registry of RQ's is heard through client tracking; only the rest is published.
+local topics = {}
+local function touch(topic) topics[topic] = true end
+local function publish()
+  local all = ''
+  for topic in pairs(topics) do all = all .. topic end
+  if all ~= '' then call('PUBLISH', own .. 'wake', all) end
+end
+
+-- Events ------------------------------------------------------------------------------------------------------------------
+
+local function drop_oldest_event()
+  local oldest = call('XRANGE', own .. 'events', '-', '+', 'COUNT', 1)[1]
+  if not oldest then return end
+  call('XDEL', own .. 'events', oldest[1])
+  call('LPOP', own .. 'events:' .. oldest[2][2])
+end
+
+local function append_event(subject, job, kind, data)
+  local id = int(call('INCR', own .. 'last_event'))
+  call('XADD', own .. 'events', id .. '-0', 's', subject, 'j', job, 'k', kind, 'd', data, 't', int(now))
+  if call('RPUSH', own .. 'events:' .. subject, id) > tonumber(ARGV[4]) then
+    call('XDEL', own .. 'events', call('LPOP', own .. 'events:' .. subject) .. '-0')
+  end
+  if call('XLEN', own .. 'events') > tonumber(ARGV[5]) then drop_oldest_event() end
+  touch('v')
+  return id
+end
+
+-- The event of a move, if anybody follows this job. `more` is JSON, with a comma in front.
+local function tell(job, kind, more)
+  if job.subject then
+    append_event(job.subject, job.id, kind, '{"task":' .. cjson.encode(job.task or '') .. (more or '') .. '}')
+  end
+end
+local function text(name, value) return ',"' .. name .. '":' .. cjson.encode(value or cjson.null) end
+local function number(name, value) return ',"' .. name .. '":' .. int(value) end
+
+-- A job ---------------------------------------------------------------------------------------------------------------------
+
+local function load(id)
+  local key = job_key(id)
+  local value = call('HMGET', key, 'status', 'origin', 'lullaby_n', 'lullaby_expires', 'lullaby_subject', 'lullaby_task',
+    'ttl', 'lullaby_ttl', 'result_ttl', 'lullaby_result_ttl', 'failure_ttl', 'lullaby_failure_ttl', 'lullaby_run',
+    'started_at', 'worker_name', 'lullaby_due', 'lullaby_lost', 'lullaby_beat', 'created_at', 'enqueue_at_front',
+    'lullaby_failures', 'lullaby_lease')
+  if not value[1] and not value[19] then return nil end
+  return {
+    id = id, key = key, status = value[1] or 'created', queue = value[2] or '', n = present(value[3]) or '0',
+    expires = present(value[4]), subject = present(value[5]), task = value[6], ttl = span(value[8], value[7]),
+    result_ttl = span(value[10], value[9], 500000), failure_ttl = span(value[12], value[11], 31536000000),
+    run = present(value[13]), started_at = value[14], worker = present(value[15]), due = tonumber(value[16] or ''),
+    lost = tonumber(value[17] or '') or 0, beat = value[18], created_at = value[19], at_front = value[20] == '1',
+    failures = tonumber(value[21] or '') or 0, lease = tonumber(value[22] or ''),
+  }
+end
+
+local function execution_id(token) return string.format('%032x', tonumber(token)) end
+
+-- The token that it runs under, if it is ours: a Python worker that started it anew wrote another `started_at`.
+local function token_of(job)
+  if job.status ~= 'started' or not job.run then return nil end
+  local token, started_at = string.match(job.run, '^(%d+) (.*)$')
+  if started_at == job.started_at then return token end
+end
+
+local function forget_expiry(job)
+  if job.expires then
+    call('ZREM', own .. 'expiry', member(job.n, job.id))
+    call('HDEL', job.key, 'lullaby_expires')
+    job.expires = nil
+  end
+end
+
+local function forget_execution(job, token)
+  local id = execution_id(token)
+  call('ZREM', own .. 'leases', member(job.n, job.id))
+  if job.beat then
+    call('DEL', rq .. 'execution:' .. job.id .. ':' .. id)
+    call('ZREM', rq .. 'executions:' .. job.id, id)
+    call('SREM', rq .. 'worker:' .. (job.worker or '') .. ':executions', job.id .. ':' .. id)
+    call('HDEL', job.key, 'lullaby_beat')
+  end
+  return call('ZREM', rq .. 'wip:' .. job.queue, job.id .. ':' .. id)
+end
+
+-- Takes a job out of its list or registry.
+local function leave(job)
+  local status, queue = job.status, job.queue
+  if status == 'queued' then
+    call('LREM', rq .. 'queue:' .. queue, 1, job.id)
+  elseif status == 'scheduled' then
+    call('ZREM', rq .. 'scheduled:' .. queue, job.id)
+    call('ZREM', own .. 'due', member(job.n, job.id))
+  elseif status == 'failed' or status == 'stopped' then
+    call('ZREM', rq .. 'failed:' .. queue, job.id)
+    if status == 'stopped' then call('ZREM', own .. 'stopped:' .. queue, job.id) end
+  elseif status == 'finished' or status == 'canceled' or status == 'deferred' then
+    call('ZREM', rq .. status .. ':' .. queue, job.id)
+  end
+  forget_expiry(job)
+end
+
+local function drop(job)
+  call('DEL', job.key, rq .. 'results:' .. job.id, job.key .. ':dependents', rq .. 'job::' .. job.id .. ':dependencies')
+  if job.subject then call('ZREM', own .. 'subject:' .. job.subject, job.id) end
+  touch('e')
+end
+
+-- RQ's backstop, a minute after our own sweep; never under a clock that is turned by hand.
+local function expire_key(key, ttl)
+  if real_time then call('EXPIRE', key, int(math.ceil(ttl / 1000) + 60)) end
+end
+
+local known_queues = {}
+local function know_queue(queue)
+  if not known_queues[queue] then
+    known_queues[queue] = true
+    call('SADD', rq .. 'queues', rq .. 'queue:' .. queue)
+  end
+end
+
+-- Puts a job into its queue. Its ttl counts from here.
+local function enter_queue(job, at_front)
+  know_queue(job.queue)
+  if job.ttl then
+    local expires = after(job.ttl)
+    call('HSET', job.key, 'status', 'queued', 'enqueued_at', now_text, 'lullaby_expires', int(expires))
+    call('ZADD', own .. 'expiry', int(expires), member(job.n, job.id))
+    expire_key(job.key, job.ttl)
+  else
+    call('HSET', job.key, 'status', 'queued', 'enqueued_at', now_text)
+  end
+  call(at_front and 'LPUSH' or 'RPUSH', rq .. 'queue:' .. job.queue, job.id)
+end
+
+local function schedule(job, at)
+  know_queue(job.queue)
+  call('HSET', job.key, 'status', 'scheduled', 'lullaby_due', int(at))
+  call('ZADD', rq .. 'scheduled:' .. job.queue, at / 1000, job.id)
+  call('ZADD', own .. 'due', int(at), member(job.n, job.id))
+end
+
+-- Ends a job. One that is kept for no time at all is dropped.
+local function finish(job, status)
+  local ttl = job.failure_ttl
+  if status == 'finished' then ttl = job.result_ttl end
+  if ttl == 0 then return drop(job) end
+  local score = now / 1000
+  if ttl then
+    local expires = after(ttl)
+    call('HSET', job.key, 'status', status, 'ended_at', now_text, 'lullaby_expires', int(expires))
+    call('ZADD', own .. 'expiry', int(expires), member(job.n, job.id))
+    expire_key(job.key, ttl)
+    score = expires / 1000
+  else
+    call('HSET', job.key, 'status', status, 'ended_at', now_text)
+    -- RQ's marks for "for ever".
+    score = status == 'finished' and '+inf' or '-1'
+  end
+  if status == 'canceled' then
+    call('ZADD', rq .. 'canceled:' .. job.queue, now / 1000, job.id)
+  elseif status == 'finished' then
+    call('ZADD', rq .. 'finished:' .. job.queue, score, job.id)
+  else
+    call('ZADD', rq .. 'failed:' .. job.queue, score, job.id)
+    if status == 'stopped' then call('ZADD', own .. 'stopped:' .. job.queue, score, job.id) end
+  end
+end
+
+-- Ends an execution, but not its job: that runs again at `at`, at the back of its queue.
+local function come_back(job, at)
+  if at > now then
+    schedule(job, at)
+  else
+    call('HSET', job.key, 'lullaby_due', int(at))
+    enter_queue(job, false)
+  end
+end
+
+local function tell_queued(job)
+  tell(job, 'job.queued', text('queue', job.queue) .. (job.due and number('due', job.due) or ''))
+end
+
+-- What RQ reads of an end: an entry in the job's stream of results.
+local function write_result(job, kind, token, field, value)
+  local key = rq .. 'results:' .. job.id
+  local entry = { 'XADD', key, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', job.worker or '',
+    'execution_id', execution_id(token), 'execution_ended_at', string.format('%.3f', now / 1000) }
+  if value then
+    entry[#entry + 1] = field
+    entry[#entry + 1] = value
+  end
+  call(unpack(entry))
+  local ttl = job.failure_ttl
+  if kind == '1' then ttl = job.result_ttl end
+  if ttl then expire_key(key, ttl) end
+end
+
+local function fail(job, token, error, exc)
+  tell(job, 'job.failed', text('error', error))
+  call('HSET', job.key, 'lullaby_error', error)
+  if job.failure_ttl ~= 0 then write_result(job, '2', token, 'exc_string', exc) end
+  finish(job, 'failed')
+end

@@ -1,0 +1,45 @@
+-- Drops what is past its time: queued jobs that were never run, what was kept of ended ones, workers that are gone.
+--
+-- ARGV[6]  the most jobs, at most 1,000
+-- ARGV[7]  after how many ms unseen a worker is gone
+-- Answer   how many jobs; when the next one is past its time in ms, or empty
+local limit, swept = tonumber(ARGV[6]), 0
+
+while swept < limit do
+  local members = call('ZRANGEBYSCORE', own .. 'expiry', '-inf', int(now), 'LIMIT', 0, limit - swept)
+  if #members == 0 then break end
+  for _, each in ipairs(members) do
+    call('ZREM', own .. 'expiry', each)
+    local job = load(member_id(each))
+    if job and job.expires and tonumber(job.expires) <= now and job.status ~= 'started' then
+      if job.status == 'queued' then tell(job, 'job.expired') end
+      leave(job)
+      drop(job)
+      swept = swept + 1
+    end
+  end
+end
+
+-- Python's results, whose hash has a time of its own: only the registry's line goes, as in RQ's own cleanup.
+if swept < limit then
+  for _, key in ipairs(call('SMEMBERS', rq .. 'queues')) do
+    local queue = string.sub(key, #rq + 7)
+    call('ZREMRANGEBYSCORE', rq .. 'finished:' .. queue, 0, now / 1000)
+    call('ZREMRANGEBYSCORE', rq .. 'failed:' .. queue, 0, now / 1000)
+    call('ZREMRANGEBYSCORE', own .. 'stopped:' .. queue, 0, now / 1000)
+  end
+end
+
+for _, key in ipairs(call('SMEMBERS', rq .. 'workers')) do
+  local worker = call('HMGET', key, 'lullaby_seen', 'queues')
+  local gone = not worker[2] and call('EXISTS', key) == 0
+  if gone or (worker[1] and tonumber(worker[1]) + tonumber(ARGV[7]) < now) then
+    call('SREM', rq .. 'workers', key)
+    for queue in string.gmatch(worker[2] or '', '[^,]+') do call('SREM', rq .. 'workers:' .. queue, key) end
+    call('DEL', key, key .. ':executions')
+  end
+end
+
+local head = call('ZRANGE', own .. 'expiry', 0, 0, 'WITHSCORES')
+publish()
+return { swept, head[2] and int(tonumber(head[2])) or '' }

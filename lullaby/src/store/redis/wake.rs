@@ -1,0 +1,249 @@
+//! Hearing of changes: one connection on which the server itself tells which keys changed.
+//!
+//! `CLIENT TRACKING … BCAST` (RESP3, Redis 6) names every list and registry of RQ's that anybody touches, Python included, and takes nothing
+//! out of a queue. What no such key shows is published by the scripts. Where the server refuses either, everybody looks once a second.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{PushInfo, PushKind, Value};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::Core;
+use super::answer::{array, number, text};
+use super::scripts;
+use crate::clock::{Clock as _, until};
+use crate::error::Result;
+use crate::store::{POLL, Topic};
+
+/// How often the listening connection is asked for the time: it also shows whether it still stands.
+const ASK: Duration = Duration::from_secs(5);
+
+/// What the listening connection must hear once it stands again.
+#[derive(Default)]
+pub(super) struct Ears {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    connection: Option<MultiplexedConnection>,
+    workers: Vec<String>,
+}
+
+impl Ears {
+    /// Hears what Python's commands tell this worker, from now on.
+    pub(super) async fn hear_worker(&self, channel: String) {
+        let connection = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.workers.contains(&channel) {
+                return;
+            }
+            state.workers.push(channel.clone());
+            state.connection.clone()
+        };
+        if let Some(mut connection) = connection {
+            // If it fails the connection is broken, and its successor subscribes.
+            let _ = connection.subscribe(channel).await;
+        }
+    }
+
+    pub(super) fn forget_worker(&self, channel: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.workers.retain(|one| one != channel);
+    }
+
+    fn set(&self, connection: Option<MultiplexedConnection>) -> Vec<String> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.connection = connection;
+        state.workers.clone()
+    }
+}
+
+/// Listens for ever; ended by the store that started it.
+pub(super) async fn listen(core: Arc<Core>) {
+    loop {
+        if let Err(error) = listen_once(&core).await {
+            tracing::warn!(%error, "does not hear of changes; looks once a second until the server is back");
+        }
+        core.ears.set(None);
+        core.link.suspect();
+        core.signals.raise_all();
+        let host = core.server.host();
+        host.sleep_until(host.now() + POLL).await;
+    }
+}
+
+async fn listen_once(core: &Core) -> Result<()> {
+    let (pushed, mut pushes) = unbounded_channel();
+    let mut connection = core.link.listening(pushed).await?;
+    let hears = track(core, &mut connection).await;
+    if !hears {
+        tracing::warn!(
+            "this server does not tell of changed keys (CLIENT TRACKING, Redis 6); looking once a second instead"
+        );
+    }
+    let broken = |error| crate::Error::store_because("listening to Redis", error);
+    connection
+        .subscribe(core.keys.wake())
+        .await
+        .map_err(broken)?;
+    for worker in core.ears.set(Some(connection.clone())) {
+        connection.subscribe(worker).await.map_err(broken)?;
+    }
+    // Whatever happened while nobody listened.
+    core.signals.raise_all();
+    let host = core.server.host();
+    let mut ask_at = host.now();
+    loop {
+        if host.now() >= ask_at {
+            let sent = host.now();
+            let command = redis::cmd("TIME");
+            let answer = connection
+                .req_packed_command(&command)
+                .await
+                .map_err(broken)?;
+            if let Some(ms) = server_ms(answer) {
+                core.server.correct(sent, ms, host.now());
+            }
+            ask_at = host.now() + ASK;
+        }
+        let next_look = if hears {
+            ask_at
+        } else {
+            ask_at.min(host.now() + POLL)
+        };
+        match until(host, next_look, pushes.recv()).await {
+            Some(Some(push)) => {
+                if push.kind == PushKind::Disconnection {
+                    return Err(crate::Error::store("Redis closed the connection"));
+                }
+                hear(core, push, &mut pushes).await;
+            }
+            Some(None) => return Err(crate::Error::store("Redis closed the connection")),
+            None if !hears => core.signals.raise_all(),
+            None => {}
+        }
+    }
+}
+
+async fn track(core: &Core, connection: &mut MultiplexedConnection) -> bool {
+    let mut command = redis::cmd("CLIENT");
+    command.arg("TRACKING").arg("ON").arg("BCAST");
+    for (prefix, _) in core.watched() {
+        command.arg("PREFIX").arg(prefix);
+    }
+    let answer = connection.req_packed_command(&command).await;
+    answer.is_ok_and(|value| !matches!(value, Value::ServerError(_)))
+}
+
+/// Raises what this push, and all that wait behind it, tell; each topic once.
+async fn hear(core: &Core, push: PushInfo, pushes: &mut UnboundedReceiver<PushInfo>) {
+    let mut topics = Vec::new();
+    let mut next = Some(push);
+    while let Some(push) = next {
+        match push.kind {
+            PushKind::Invalidate => hear_keys(core, push.data, &mut topics),
+            PushKind::Message => hear_message(core, push.data, &mut topics).await,
+            _ => {}
+        }
+        next = pushes.try_recv().ok();
+    }
+    topics.dedup();
+    for topic in topics {
+        core.signals.raise(topic);
+    }
+}
+
+fn hear_keys(core: &Core, data: Vec<Value>, topics: &mut Vec<Topic>) {
+    let keys = data.into_iter().next().and_then(|keys| array(keys).ok());
+    let watched = core.watched();
+    let Some(keys) = keys.filter(|keys| !keys.is_empty()) else {
+        // FLUSHALL: no key is named, and all are gone.
+        core.signals.raise_all();
+        return;
+    };
+    for key in keys {
+        let Ok(key) = text(key) else { continue };
+        for (prefix, topic) in &watched {
+            if key.starts_with(prefix) && !topics.contains(topic) {
+                topics.push(*topic);
+            }
+        }
+    }
+}
+
+async fn hear_message(core: &Core, data: Vec<Value>, topics: &mut Vec<Topic>) {
+    let mut data = data.into_iter().map(text);
+    let (Some(Ok(channel)), Some(Ok(message))) = (data.next(), data.next()) else {
+        return;
+    };
+    if channel == core.keys.wake() {
+        for letter in message.chars() {
+            let topic = match letter {
+                'd' => Topic::Due,
+                'e' => Topic::Ended,
+                'c' => Topic::Control,
+                'v' => Topic::Events,
+                _ => continue,
+            };
+            if !topics.contains(&topic) {
+                topics.push(topic);
+            }
+        }
+    } else if let Some(job) = job_to_stop(&message) {
+        // As RQ's `send_stop_job_command` asks. What Python tells once and forgets, we keep until the job ends.
+        let call = core.script(&scripts::CANCEL).arg(job);
+        if let Err(error) = core.link.call(call).await {
+            tracing::warn!(%error, "heard that a job is to stop, but could not note it");
+        }
+        topics.push(Topic::Control);
+    }
+}
+
+/// The job that a command of RQ's wants stopped.
+fn job_to_stop(message: &str) -> Option<String> {
+    let command: serde_json::Value = serde_json::from_str(message).ok()?;
+    let name = command.get("command")?.as_str()?;
+    let stops = matches!(name, "stop-job" | "stop-execution");
+    let job = command.get("job_id")?.as_str()?;
+    stops.then(|| job.to_owned())
+}
+
+fn server_ms(time: Value) -> Option<i64> {
+    let mut parts = array(time).ok()?.into_iter();
+    let seconds = number(parts.next()?).ok()?;
+    let micros = number(parts.next()?).ok()?;
+    Some(seconds * 1000 + micros / 1000)
+}
+
+impl Core {
+    /// The keys whose changes tell something, by how they begin.
+    fn watched(&self) -> [(String, Topic); 5] {
+        let rq = &self.keys.rq;
+        [
+            (format!("{rq}queue:"), Topic::Queued),
+            (format!("{rq}scheduled:"), Topic::Due),
+            (format!("{rq}finished:"), Topic::Ended),
+            (format!("{rq}failed:"), Topic::Ended),
+            (format!("{rq}canceled:"), Topic::Ended),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_of_rqs_stop_commands_are_understood() {
+        for name in ["stop-job", "stop-execution"] {
+            let message = format!(r#"{{"command": "{name}", "job_id": "a"}}"#);
+            assert_eq!(job_to_stop(&message).as_deref(), Some("a"));
+        }
+        for other in [r#"{"command": "shutdown"}"#, "[]", "", r#"{"job_id": "a"}"#] {
+            assert_eq!(job_to_stop(other), None);
+        }
+    }
+}

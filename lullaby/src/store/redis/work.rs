@@ -1,0 +1,349 @@
+//! Claiming jobs, keeping and settling them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use redis::Value;
+use serde_json::Map;
+
+use super::Core;
+use super::answer::{array, numbers, text};
+use super::call::deflate;
+use super::hash::{Hash, Obstacle, span_ms};
+use super::scripts::{self, BATCH};
+use super::serializer::Serializer;
+use crate::clock::{Clock as _, Timestamp};
+use crate::error::{Error, Result};
+use crate::job::{Execution, Job, JobId, Token};
+use crate::store::{Claim, Ending, Renewed, Settled, Settlement, Topic};
+
+/// Pauses for which this process leaves a job alone that it cannot run and others may.
+const FIRST_AVOIDANCE: Duration = Duration::from_secs(1);
+const LONGEST_AVOIDANCE: Duration = Duration::from_secs(30);
+/// How many such jobs are remembered; beyond that all are forgotten, and tried once more.
+const MOST_AVOIDED: usize = 500;
+
+/// Jobs that this process hands back because it has no handler for them.
+#[derive(Debug, Default)]
+pub(super) struct Avoided(HashMap<JobId, (Timestamp, Duration)>);
+
+impl Avoided {
+    /// Leaves a job alone until then, each time for twice as long.
+    fn avoid(&mut self, id: JobId, now: Timestamp) -> Duration {
+        if self.0.len() >= MOST_AVOIDED {
+            self.0.clear();
+        }
+        let before = self.0.get(&id).map(|(_, pause)| *pause);
+        let pause = before.map_or(FIRST_AVOIDANCE, |pause| (pause * 2).min(LONGEST_AVOIDANCE));
+        self.0.insert(id, (now + pause, pause));
+        pause
+    }
+
+    fn now(&self, now: Timestamp) -> Vec<JobId> {
+        let avoided = self.0.iter().filter(|(_, (until, _))| *until > now);
+        avoided.map(|(id, _)| id.clone()).collect()
+    }
+}
+
+/// Claimed jobs on their way to the worker. If its future was dropped meanwhile they go back, instead of waiting for the end of a lease
+/// that nobody knows of.
+pub(super) struct Claimed {
+    jobs: Vec<Job>,
+    core: Arc<Core>,
+}
+
+impl Claimed {
+    /// The jobs have arrived.
+    pub(super) fn take(mut self) -> Vec<Job> {
+        std::mem::take(&mut self.jobs)
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        // Last first, so that they stand in their old order.
+        let back = self.jobs.drain(..).rev();
+        let back: Vec<Settlement> = back
+            .filter_map(|job| {
+                Some(Settlement {
+                    execution: job.execution()?,
+                    ending: Ending::HandedBack,
+                })
+            })
+            .collect();
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if !back.is_empty() {
+            let core = self.core.clone();
+            runtime.spawn(async move {
+                if let Err(error) = core.settle_all(&back).await {
+                    tracing::warn!(%error, "could not give unheard jobs back; they wait for the end of their lease");
+                }
+            });
+        }
+    }
+}
+
+impl Core {
+    /// Claims in a task of its own, so that the jobs are not lost with the caller's future.
+    pub(super) async fn claim_safely(self: &Arc<Self>, claim: Claim) -> Result<Claimed> {
+        let core = self.clone();
+        let task = tokio::spawn(async move {
+            let mut claimed = Claimed {
+                jobs: Vec::new(),
+                core,
+            };
+            loop {
+                let max = claim.max.saturating_sub(claimed.jobs.len()).min(BATCH);
+                let core = claimed.core.clone();
+                let full = core.claim_batch(&claim, max, &mut claimed.jobs).await?;
+                if !full || claimed.jobs.len() >= claim.max {
+                    return Ok(claimed);
+                }
+            }
+        });
+        task.await
+            .map_err(|error| Error::store_because("the claim was cut off", error))?
+    }
+
+    /// Claims up to `max` more; true if there may be even more.
+    async fn claim_batch(&self, claim: &Claim, max: usize, jobs: &mut Vec<Job>) -> Result<bool> {
+        let mut call = self
+            .script(&scripts::CLAIM)
+            .arg(&claim.worker)
+            .arg(span_ms(claim.lease))
+            .arg(max)
+            .arg(claim.queues.len());
+        for queue in &claim.queues {
+            call = call.arg(queue.as_str());
+        }
+        for id in self.avoided().now(self.host_now()) {
+            call = call.arg(id.as_str());
+        }
+        let mut answer = array(self.link.call(call).await?)?.into_iter();
+        let now = answer.next().unwrap_or(Value::Nil);
+        let now = super::answer::instant(now)?.unwrap_or_default();
+        let count = answer.len();
+        let mut refused = Vec::new();
+        for one in answer {
+            let mut parts = array(one)?;
+            if parts.len() < 2 {
+                return Err(Error::store("expected an id and a token from Redis"));
+            }
+            let flat = Value::Array(parts.split_off(2));
+            let token = parts.pop().unwrap_or(Value::Nil);
+            let token = text(token)?
+                .parse()
+                .map(Token)
+                .map_err(|error| Error::store_because("expected a token from Redis", error))?;
+            let id = JobId::from_store(&text(parts.pop().unwrap_or(Value::Nil))?);
+            let hash = Hash::new(flat);
+            let (mut job, obstacle) = hash.job(&id);
+            job.status = crate::job::Status::Started;
+            job.started_at = Some(now);
+            job.worker = Some(claim.worker.clone());
+            job.lease_until = Some(now + claim.lease);
+            job.expires_at = None;
+            job.ended_at = None;
+            job.token = Some(token);
+            self.remember_serializer(token, hash.serializer());
+            match obstacle {
+                None => jobs.push(job),
+                Some(obstacle) => refused.push((job, obstacle)),
+            }
+        }
+        self.refuse(refused).await?;
+        Ok(max > 0 && count == max)
+    }
+
+    /// Calls that nobody here can run: those of Python's objects are Python's, and what is no call is put aside.
+    async fn refuse(&self, refused: Vec<(Job, Obstacle)>) -> Result<()> {
+        let mut settlements = Vec::new();
+        for (job, obstacle) in refused {
+            let Some(execution) = job.execution() else {
+                continue;
+            };
+            let ending = match obstacle {
+                Obstacle::PythonOnly(what) => Ending::CannotHonour {
+                    error: format!(
+                        "{} is called with {what}, which only a Python worker can make sense of; none listens on the queue {}",
+                        job.template.task, job.template.queue
+                    ),
+                },
+                Obstacle::Undecodable(why) => {
+                    tracing::error!(job = %job.id, %why, "put into quarantine");
+                    let mut command = redis::cmd("HSET");
+                    command
+                        .arg(self.keys.quarantine())
+                        .arg(job.id.as_str())
+                        .arg(&why);
+                    self.link.command(&command).await?;
+                    Ending::Failed { error: why }
+                }
+            };
+            settlements.push(Settlement { execution, ending });
+        }
+        self.settle_all(&settlements).await?;
+        Ok(())
+    }
+
+    pub(super) async fn settle_all(&self, settlements: &[Settlement]) -> Result<Vec<Settled>> {
+        let mut outcomes = Vec::with_capacity(settlements.len());
+        for batch in settlements.chunks(BATCH) {
+            let mut call = self.script(&scripts::SETTLE);
+            for one in batch {
+                let Execution { job, token } = &one.execution;
+                call = call.arg(job.as_str()).arg(token.0);
+                let serializer = self.serializer_of(*token);
+                // Kind, result, error, exc_string, when.
+                let at = |at: Timestamp| at.as_millis().to_string();
+                let exc = |error: &str| BASE64.encode(deflate(error.as_bytes()));
+                call = match &one.ending {
+                    Ending::Finished { result } => {
+                        let result = result.as_deref().map(|json| return_value(json, serializer));
+                        call.arg("F")
+                            .arg(result.unwrap_or_default())
+                            .arg("")
+                            .arg("")
+                            .arg("")
+                    }
+                    Ending::Failed { error } => {
+                        call.arg("X").arg("").arg(error).arg(exc(error)).arg("")
+                    }
+                    Ending::CannotHonour { error } => {
+                        call.arg("H").arg("").arg(error).arg(exc(error)).arg("")
+                    }
+                    Ending::Retry { error, at: when } => {
+                        call.arg("R").arg("").arg(error).arg("").arg(at(*when))
+                    }
+                    Ending::Snoozed { at: when } => {
+                        call.arg("Z").arg("").arg("").arg("").arg(at(*when))
+                    }
+                    Ending::HandedBack => call.arg("B").arg("").arg("").arg("").arg(""),
+                    Ending::Stopped => {
+                        let text = exc("Job stopped by user, work-horse terminated.");
+                        call.arg("S").arg("").arg("").arg(text).arg("")
+                    }
+                };
+            }
+            for (one, told) in batch.iter().zip(numbers(self.link.call(call).await?)?) {
+                self.forget_serializer(one.execution.token);
+                if told == 2 {
+                    self.leave_alone(one.execution.job.clone());
+                }
+                outcomes.push(if told == 0 {
+                    Settled::TakenOver
+                } else {
+                    Settled::Done
+                });
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Somebody else may be able to run it: this process looks away for a while, then looks again.
+    fn leave_alone(&self, id: JobId) {
+        let pause = self.avoided().avoid(id, self.host_now());
+        let (clock, signals) = (self.server.clone(), self.signals.clone());
+        tokio::spawn(async move {
+            let host = clock.host();
+            host.sleep_until(host.now() + pause).await;
+            signals.raise(Topic::Queued);
+        });
+    }
+
+    pub(super) async fn extend(
+        &self,
+        executions: &[Execution],
+        lease: Duration,
+    ) -> Result<Vec<Renewed>> {
+        let mut outcomes = Vec::with_capacity(executions.len());
+        for batch in executions.chunks(BATCH) {
+            let mut call = self.script(&scripts::RENEW).arg(span_ms(lease));
+            for one in batch {
+                call = call.arg(one.job.as_str()).arg(one.token.0);
+            }
+            for told in numbers(self.link.call(call).await?)? {
+                outcomes.push(match told {
+                    1 => Renewed::Renewed,
+                    2 => Renewed::StopRequested,
+                    _ => Renewed::TakenOver,
+                });
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Meta is one serialized value, so a patch is read, changed and written back if nobody wrote meanwhile.
+    pub(super) async fn patch_meta(
+        &self,
+        execution: &Execution,
+        patch: Map<String, serde_json::Value>,
+    ) -> Result<Settled> {
+        loop {
+            let mut command = redis::cmd("HGETALL");
+            command.arg(self.keys.job(execution.job.as_str()));
+            let hash = Hash::new(self.link.command(&command).await?);
+            let old = hash.meta().unwrap_or_default().to_vec();
+            let meta = match old.as_slice() {
+                [] => Some(Map::new()),
+                bytes => match Serializer::decode(bytes) {
+                    Ok(serde_json::Value::Object(meta)) => Some(meta),
+                    _ => None,
+                },
+            };
+            let Some(mut meta) = meta else {
+                return Err(Error::invalid(format!(
+                    "the meta of {} holds objects of Python's, so it cannot be changed here",
+                    execution.job
+                )));
+            };
+            for (key, value) in &patch {
+                if value.is_null() {
+                    meta.remove(key);
+                } else {
+                    meta.insert(key.clone(), value.clone());
+                }
+            }
+            let new = if meta.is_empty() {
+                Vec::new()
+            } else {
+                hash.serializer().encode(&serde_json::Value::Object(meta))
+            };
+            let call = self.script(&scripts::SAVE_META);
+            let call = call.arg(execution.job.as_str()).arg(execution.token.0);
+            match super::answer::number(self.link.call(call.arg(old).arg(new)).await?)? {
+                0 => return Ok(Settled::TakenOver),
+                1 => return Ok(Settled::Done),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn return_value(json: &str, serializer: Serializer) -> String {
+    let value = serde_json::from_str(json).unwrap_or(serde_json::Value::Null);
+    BASE64.encode(serializer.encode(&value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_left_alone_for_ever_longer() {
+        let mut avoided = Avoided::default();
+        let id = JobId::from_store("a");
+        let now = Timestamp::from_millis(0);
+        let pauses: Vec<_> = (0..7)
+            .map(|_| avoided.avoid(id.clone(), now).as_secs())
+            .collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(avoided.now(Timestamp::from_millis(29_999)), [id]);
+        assert!(avoided.now(Timestamp::from_millis(30_000)).is_empty());
+    }
+}
