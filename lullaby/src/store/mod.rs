@@ -7,6 +7,8 @@
 //! All operations are cancel safe in this sense: a future that is dropped either did the whole operation or none of it.
 
 pub mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod signal;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -1,0 +1,5 @@
+//! Jobs in Redis or Valkey, in RQ's own layout.
+
+pub mod call;
+pub mod pickle;
+pub mod serializer;
