@@ -49,6 +49,8 @@ enum Verb {
     Requeue(verbs::requeue::Requeue),
     /// Withdraw jobs that wait, stop those that run
     Cancel(verbs::cancel::Cancel),
+    /// Run the entries of Python's rq-scheduler, in rqscheduler's place
+    Scheduler(verbs::scheduler::Scheduler),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -77,18 +79,26 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             "there is no store at {url}: name one with --store, as --store sqlite:./data/lullaby.db"
         );
     }
-    let lullaby = Lullaby::open(url).await?;
     let out = print::Out { json: cli.json };
+    if let Verb::Scheduler(verb) = &cli.verb {
+        return Ok(exit_code(verb.run(url, out).await?));
+    }
+    let lullaby = Lullaby::open(url).await?;
     let done = match &cli.verb {
         Verb::Info => verbs::info::run(&lullaby, out).await?,
         Verb::Jobs(verb) => verb.run(&lullaby, out).await?,
         Verb::Job(verb) => verb.run(&lullaby, out).await?,
         Verb::Requeue(verb) => verb.run(&lullaby, out).await?,
         Verb::Cancel(verb) => verb.run(&lullaby, out).await?,
+        Verb::Scheduler(_) => unreachable!("it opens what it needs by itself"),
     };
-    Ok(if done {
+    Ok(exit_code(done))
+}
+
+fn exit_code(done: bool) -> ExitCode {
+    if done {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)
-    })
+    }
 }

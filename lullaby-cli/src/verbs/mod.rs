@@ -5,6 +5,7 @@ pub(crate) mod info;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod requeue;
+pub(crate) mod scheduler;
 
 use lullaby::JobId;
 
