@@ -45,6 +45,8 @@ enum Verb {
     Jobs(verbs::jobs::Jobs),
     /// All about one job: its call, times, result or error, and why it waits
     Job(verbs::job::ShowJob),
+    /// Put a job in
+    Enqueue(verbs::enqueue::Enqueue),
     /// Put jobs back into their queue
     Requeue(verbs::requeue::Requeue),
     /// Withdraw jobs that wait, stop those that run
@@ -88,6 +90,7 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Info => verbs::info::run(&lullaby, out).await?,
         Verb::Jobs(verb) => verb.run(&lullaby, out).await?,
         Verb::Job(verb) => verb.run(&lullaby, out).await?,
+        Verb::Enqueue(verb) => verb.run(&lullaby, out).await?,
         Verb::Requeue(verb) => verb.run(&lullaby, out).await?,
         Verb::Cancel(verb) => verb.run(&lullaby, out).await?,
         Verb::Scheduler(_) => unreachable!("it opens what it needs by itself"),

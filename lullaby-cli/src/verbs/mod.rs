@@ -1,6 +1,7 @@
 //! One verb, one file. Each answers whether everything that was named exists and was changed.
 
 pub(crate) mod cancel;
+pub(crate) mod enqueue;
 pub(crate) mod info;
 pub(crate) mod job;
 pub(crate) mod jobs;
