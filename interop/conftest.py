@@ -75,23 +75,26 @@ class Programs:
         self.folder, self.url, self.children = folder, url, []
 
     def start(self, *command, cwd=HERE, **variables):
-        log = open(self.folder / f"{len(self.children)}.log", "w")
+        log = open(self.folder / f"{len(self.children)}.out", "w")
+        errors = open(self.folder / f"{len(self.children)}.err", "w")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("RQ_", "LULLABY_"))}
         environment |= {"PYTHONPATH": str(HERE), "RUST_LOG": "info", "TEST_REDIS": self.url} | variables
         child = subprocess.Popen(
             [str(part) for part in command], cwd=cwd, env=environment,
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=errors, start_new_session=True,
         )
-        child.log = log.name
+        child.log = pathlib.Path(log.name)
         log.close()
+        errors.close()
         self.children.append(child)
         return child
 
     def run(self, *command, code=0, **variables):
         """Runs a program to its end; answers what it printed."""
         child = self.start(*command, **variables)
-        assert child.wait(timeout=60) == code, f"{command}: {open(child.log).read()}"
-        return open(child.log).read()
+        ended = child.wait(timeout=60)
+        assert ended == code, f"{command} ended with {ended}: {child.log.with_suffix('.err').read_text()}"
+        return child.log.read_text()
 
     def rq_worker(self, *arguments):
         return self.start(PYTHON_BIN / "rq", "worker", "--url", self.url, *arguments)
