@@ -128,7 +128,7 @@ impl Task for Burn {
 }
 
 /// Answers how many rounds it made. Blocking work cannot be dropped, so it looks itself whether it should go on.
-fn burn(task: Burn, ctx: Context) -> u64 {
+fn burn(task: &Burn, ctx: &Context) -> u64 {
     let clock = ctx.lullaby().clock();
     let end = clock.now() + Duration::from_millis(task.ms);
     let mut rounds = 0;
@@ -149,7 +149,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .task(sleep)
         .task(fail)
         .task(flaky)
-        .blocking(burn);
+        .blocking(|task: Burn, ctx: Context| burn(&task, &ctx));
     let mut worker = Worker::builder(&lullaby, tasks)
         .queues(options.queues)
         .concurrency(options.concurrency);
