@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lullaby::{Shutdown, Worker};
 
-use crate::process::{memory, wake_ups};
+use crate::process::{WakeUps, memory};
 use crate::workload::{Tally, fresh, rest, row};
 
 const WATCHED: Duration = Duration::from_secs(20);
@@ -17,9 +17,9 @@ pub(crate) async fn run(folder: &Path) -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     let running = tokio::spawn(worker.run(shutdown.clone()));
     rest(Duration::from_secs(2)).await;
-    let before = wake_ups()?;
+    let before = WakeUps::now()?;
     rest(WATCHED).await;
-    let per_second = (wake_ups()? - before) as f64 / WATCHED.as_secs_f64();
+    let per_second = WakeUps::now()?.since(&before) as f64 / WATCHED.as_secs_f64();
     row(
         "idle worker and scheduler",
         &format!("{per_second:.2} wake-ups/s, {:.1} MiB", memory()?.now),

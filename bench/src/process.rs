@@ -1,5 +1,8 @@
 //! What the kernel says of this process.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
+
 use anyhow::Context as _;
 
 /// Resident memory, in MiB.
@@ -17,14 +20,32 @@ pub(crate) fn memory() -> anyhow::Result<Memory> {
     })
 }
 
-/// How often any thread of this process went to sleep so far: as often as it was woken.
-pub(crate) fn wake_ups() -> anyhow::Result<u64> {
-    let mut sum = 0;
-    for thread in std::fs::read_dir("/proc/self/task")? {
-        let status = std::fs::read_to_string(thread?.path().join("status"))?;
-        sum += field(&status, "voluntary_ctxt_switches:")?;
+/// How often each thread of this process went to sleep so far: as often as it was woken.
+pub(crate) struct WakeUps(HashMap<OsString, u64>);
+
+impl WakeUps {
+    pub(crate) fn now() -> anyhow::Result<Self> {
+        let mut threads = HashMap::new();
+        for thread in std::fs::read_dir("/proc/self/task")? {
+            let thread = thread?;
+            // A thread may end while we look.
+            if let Ok(status) = std::fs::read_to_string(thread.path().join("status")) {
+                threads.insert(
+                    thread.file_name(),
+                    field(&status, "voluntary_ctxt_switches:")?,
+                );
+            }
+        }
+        Ok(Self(threads))
     }
-    Ok(sum)
+
+    /// How many there were since `before`; those of threads that have ended since are not known.
+    pub(crate) fn since(&self, before: &Self) -> u64 {
+        let threads = self.0.iter();
+        threads
+            .map(|(thread, count)| count - before.0.get(thread).copied().unwrap_or(0).min(*count))
+            .sum()
+    }
 }
 
 fn field(status: &str, name: &str) -> anyhow::Result<u64> {

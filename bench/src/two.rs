@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lullaby::{Shutdown, Worker};
 
-use crate::process::wake_ups;
+use crate::process::WakeUps;
 use crate::workload::{Tally, fresh, noop, open, rest, row};
 
 const NAME: &str = "two";
@@ -48,9 +48,9 @@ pub(crate) async fn produce(folder: &Path, divide: usize) -> anyhow::Result<()> 
     );
     writeln!(orders, "idle")?;
     rest(Duration::from_secs(1)).await;
-    let before = wake_ups()?;
+    let before = WakeUps::now()?;
     rest(IDLE).await;
-    let producer = (wake_ups()? - before) as f64 / IDLE.as_secs_f64();
+    let producer = WakeUps::now()?.since(&before) as f64 / IDLE.as_secs_f64();
     let worked = answer()?;
     row(
         "the two, idle",
@@ -74,9 +74,12 @@ pub(crate) async fn work(folder: &Path) -> anyhow::Result<()> {
     println!("{}", tally.lateness());
     order().await?;
     rest(Duration::from_secs(1)).await;
-    let before = wake_ups()?;
+    let before = WakeUps::now()?;
     rest(IDLE).await;
-    println!("{:.2}", (wake_ups()? - before) as f64 / IDLE.as_secs_f64());
+    println!(
+        "{:.2}",
+        WakeUps::now()?.since(&before) as f64 / IDLE.as_secs_f64()
+    );
     shutdown.warm();
     running.await?;
     Ok(())

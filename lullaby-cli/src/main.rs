@@ -54,6 +54,16 @@ enum Verb {
     Cancel(verbs::cancel::Cancel),
     /// Run the entries of Python's rq-scheduler, in rqscheduler's place
     Scheduler(verbs::scheduler::Scheduler),
+    /// What recurs: add, list, show, edit, pause, resume, run, rm, preview
+    Schedule(verbs::schedule::Schedule),
+    /// Why a slot of a schedule ran or did not, or why a job stands where it does
+    Why(verbs::why::Why),
+}
+
+impl Verb {
+    fn needs_no_store(&self) -> bool {
+        matches!(self, Self::Schedule(verb) if verb.needs_no_store())
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -74,7 +84,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
-    let url = cli.redis.as_ref().unwrap_or(&cli.store);
+    let mut url = cli.redis.as_ref().unwrap_or(&cli.store).as_str();
+    if cli.verb.needs_no_store() {
+        url = "memory:";
+    }
     // Looking must not make a file where there is none.
     if let Some(path) = url.strip_prefix("sqlite:") {
         let path = path.strip_prefix("//").unwrap_or(path);
@@ -96,6 +109,8 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Requeue(verb) => verb.run(&lullaby, out).await?,
         Verb::Cancel(verb) => verb.run(&lullaby, out).await?,
         Verb::Scheduler(_) => unreachable!("it opens what it needs by itself"),
+        Verb::Schedule(verb) => verb.run(&lullaby, out).await?,
+        Verb::Why(verb) => verb.run(&lullaby, out).await?,
     };
     Ok(exit_code(done))
 }

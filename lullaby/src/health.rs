@@ -18,6 +18,8 @@ struct DutyState {
     /// Monotonic time at which the call to the store began that has not answered yet.
     calling_since: Option<Duration>,
     error: Option<String>,
+    /// What it found wrong in the store.
+    findings: Vec<String>,
 }
 
 /// Longer than any healthy call to a store takes.
@@ -28,18 +30,19 @@ impl Health {
         self.duties.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is wrong, a line each; none if every loop makes progress.
+    /// What is wrong, a line each; none if every loop makes progress and every schedule's last slot is accounted for.
     pub fn complaints(&self, clock: &dyn Clock) -> Vec<String> {
         let now = clock.monotonic();
         self.duties()
             .iter()
-            .filter_map(|(duty, state)| {
-                if let Some(error) = &state.error {
-                    return Some(format!("{duty}: {error}"));
-                }
-                let waiting = now.saturating_sub(state.calling_since?);
-                (waiting > STALLED)
-                    .then(|| format!("{duty}: no answer from the store for {waiting:?}"))
+            .flat_map(|(duty, state)| {
+                let stalled = || {
+                    let waiting = now.saturating_sub(state.calling_since?);
+                    (waiting > STALLED).then(|| format!("no answer from the store for {waiting:?}"))
+                };
+                let trouble = state.error.clone().or_else(stalled);
+                let all = trouble.into_iter().chain(state.findings.iter().cloned());
+                all.map(move |complaint| format!("{duty}: {complaint}"))
             })
             .collect()
     }
@@ -58,6 +61,11 @@ impl Health {
         state.calling_since = None;
         state.error = done.as_ref().err().map(ToString::to_string);
         done
+    }
+
+    /// What the duty found wrong in the store, in place of what it found before.
+    pub(crate) fn find(&self, duty: &'static str, findings: Vec<String>) {
+        self.duties().entry(duty).or_default().findings = findings;
     }
 
     /// The duty has ended; it has no complaints any more.

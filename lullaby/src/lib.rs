@@ -42,6 +42,7 @@
 //! | test yours | [`testing`] |
 //! | look inside | [`store`], [`event`] |
 
+pub mod audit;
 mod backoff;
 mod client;
 pub mod clock;
@@ -62,6 +63,7 @@ mod shutdown;
 pub mod store;
 pub mod task;
 pub mod testing;
+mod why;
 pub mod worker;
 
 pub use client::{Lullaby, LullabyBuilder};
@@ -73,10 +75,11 @@ pub use health::Health;
 pub use job::{IntoJob, Job, JobId, NewJob, QueueName, Status};
 pub use queue::Queue;
 pub use retry::{Backoff, Retry};
-pub use schedule::Missed;
-pub use scheduler::{Entry, ScheduleBuilder, Scheduler};
+pub use schedule::{Missed, Overlap};
+pub use scheduler::{Declaration, Difference, Entry, FieldChange, ScheduleBuilder, Scheduler};
 pub use shutdown::{Shutdown, Stop};
 pub use task::{Failure, Handler, Task, Tasks};
+pub use why::{Fate, WhyJob, WhySlot};
 pub use worker::Worker;
 
 /// The README's first program compiles.

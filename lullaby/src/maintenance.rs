@@ -64,6 +64,9 @@ pub(crate) async fn keep_house(store: &dyn Store, expired: bool) -> Result<bool>
         }
         let count = reaped.returned.len() + reaped.poisoned.len();
         any |= count > 0;
+        if count > 0 {
+            crate::failpoint::hit("reap.returned");
+        }
         if count < BATCH {
             break;
         }

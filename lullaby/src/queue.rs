@@ -112,6 +112,7 @@ impl Queue {
         let spec = job.into_spec(&self.name, at)?;
         let id = spec.id.clone();
         let answers = self.lullaby.store().enqueue(vec![spec]).await?;
+        crate::failpoint::hit("enqueue.taken");
         let answer = answers
             .first()
             .ok_or_else(|| Error::store("the store gave no answer for the job"))?;

@@ -27,8 +27,12 @@
 //! # }
 //! ```
 
+mod rehearsal;
+
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use self::rehearsal::{Outcome, Rehearsal, Rehearsed};
 
 use crate::client::Lullaby;
 use crate::clock::{Clock, ManualClock, Timestamp};
@@ -144,7 +148,7 @@ impl Sandbox {
             self.until_parked().await;
             moved |= self.crew.settle().await? > 0;
             if !moved {
-                return Ok([due, self.clock.next_deadline()]
+                return Ok([due.next_due, self.clock.next_deadline()]
                     .into_iter()
                     .flatten()
                     .min());

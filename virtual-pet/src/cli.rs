@@ -201,7 +201,7 @@ async fn open(options: &Options) -> anyhow::Result<Lullaby> {
                     options.data.display()
                 )
             })?;
-            format!("sqlite:{}", options.data.join("virtual-pet.db").display())
+            format!("sqlite:{}", options.data.join("lullaby.db").display())
         }
     };
     Lullaby::open(&url)

@@ -27,7 +27,7 @@ pub use self::error::GameError;
 pub use self::journal::{By, PET_CHANGED, PET_RELEASED, What};
 use crate::home::{Home, Saved};
 use crate::keeper::Key;
-use crate::pet::{Action, Appointment, Duty, Pet, PetName, Refusal, Rules, Visitors};
+use crate::pet::{Action, Appointment, Duty, Pet, PetId, PetName, Refusal, Rules, Visitors};
 use crate::tasks::WakePet;
 
 /// The queue of the game's jobs.
@@ -120,6 +120,14 @@ impl Game {
         let found = self.home.find(name).await?;
         let pet = found.ok_or_else(|| GameError::no_such_pet(name.as_str()))?;
         self.heal(pet).await
+    }
+
+    /// The pet of this id, as it was last saved, if it lives here.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn kept(&self, id: &PetId) -> Result<Option<Pet>, GameError> {
+        Ok(self.home.load(id).await?)
     }
 
     /// Up to `limit` pets by name, those after `after`, as they were last saved.

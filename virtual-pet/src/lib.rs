@@ -6,6 +6,7 @@
 //! | [`home`] | where pets are kept: one trait, an implementation for each store |
 //! | [`game`] | rules, home and queue put together, in the order that survives a crash |
 //! | [`tasks`] | the jobs |
+//! | `page` | the pages, drawn from plain values: no I/O, no clock |
 //! | [`web`] | the game over HTTP |
 //! | [`cli`] | the command line |
 
@@ -13,6 +14,7 @@ pub mod cli;
 pub mod game;
 pub mod home;
 pub mod keeper;
+mod page;
 pub mod pet;
 pub mod tasks;
 pub mod web;

@@ -73,7 +73,12 @@ pub(crate) async fn run(lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
             text += "\n";
             text += &table(&["next", "", "what"], &rows);
         }
-        text += &format!("\n{schedules} schedules\n");
+        let noun = if schedules == 1 {
+            "schedule"
+        } else {
+            "schedules"
+        };
+        text += &format!("\n{schedules} {noun}\n");
         text
     })?;
     Ok(true)

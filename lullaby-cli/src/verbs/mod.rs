@@ -6,7 +6,9 @@ pub(crate) mod info;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod requeue;
+pub(crate) mod schedule;
 pub(crate) mod scheduler;
+pub(crate) mod why;
 
 use lullaby::JobId;
 

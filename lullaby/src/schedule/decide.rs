@@ -1,21 +1,28 @@
 //! The decision about the slots of a schedule that are due.
 
-use super::{DEFAULT_SKIP_GRACE, LedgerLine, Missed, ScheduleRecord, Slot, Verdict};
+use std::collections::BTreeMap;
+
+use super::overlap::{Buffered, Given, Overlap, WATCHED_JOBS, is_alive};
+use super::{Cause, DEFAULT_SKIP_GRACE, LedgerLine, Missed, Pause, ScheduleRecord, Slot, Verdict};
 use crate::clock::Timestamp;
-use crate::job::{JobSpec, OnExisting};
+use crate::job::{JobId, JobSpec, OnExisting, Status};
 
 /// What a store is asked to write in one step: the schedule as it stands afterwards, the jobs, the ledger's lines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// The schedule afterwards; its version is the old one plus one.
     pub record: ScheduleRecord,
+    /// What it rests on: nothing is written unless all of it still holds.
+    pub given: Vec<Given>,
+    /// Jobs to withdraw or to stop, before the new ones are made.
+    pub cancel: Vec<JobId>,
     /// The jobs of the slots that fire.
     pub jobs: Vec<JobSpec>,
     /// What became of each slot.
     pub ledger: Vec<LedgerLine>,
 }
 
-/// Decides every slot of `record` that is due at `now`; `None` if none is.
+/// Decides every slot of `record` that is due at `now`, as if all its earlier jobs had ended; `None` if none is due.
 ///
 /// ```
 /// # use lullaby::schedule::{ScheduleRecord, decide};
@@ -28,89 +35,188 @@ pub struct Decision {
 /// ```
 #[must_use]
 pub fn decide(record: &ScheduleRecord, now: Timestamp) -> Option<Decision> {
-    let first = record.next.filter(|next| *next <= now)?;
-    let spec = &record.spec;
-    let trigger = &spec.trigger;
-    // `next` may stand off the grid after its time was changed by hand; then it is its own last slot.
-    let mut last = trigger.latest_until(now).unwrap_or(first).max(first);
-    if let Some(end) = spec.end.filter(|end| last >= *end) {
-        let before = Timestamp::from_millis(end.as_millis() - 1);
-        last = trigger.latest_until(before).unwrap_or(first).max(first);
-    }
-    let due = trigger.count(first, last).max(1);
-
-    let grace = match spec.missed {
-        Missed::Skip => Some(spec.grace.unwrap_or(DEFAULT_SKIP_GRACE)),
-        Missed::Latest | Missed::All { .. } => spec.grace,
-    };
-    let in_time = |slot: Timestamp| grace.is_none_or(|grace| now.since(slot) <= grace);
-    let mut draft = Draft::new(record, now);
-
-    match spec.missed {
-        _ if !in_time(last) => draft.line(first, last, due, Verdict::Missed),
-        Missed::Latest => {
-            if due > 1 {
-                let before_last = trigger.step_back(last, 1, first);
-                draft.line(
-                    first,
-                    before_last,
-                    due - 1,
-                    Verdict::Coalesced { into: last },
-                );
-            }
-            draft.fire(last, due);
-        }
-        Missed::Skip => {
-            if due > 1 {
-                let before_last = trigger.step_back(last, 1, first);
-                draft.line(first, before_last, due - 1, Verdict::Missed);
-            }
-            draft.fire(last, 1);
-        }
-        Missed::All { cap } => {
-            let left = spec.repeat.map_or(u64::MAX, |n| n - record.fired.min(n));
-            // The newest `cap` of those in time; the count is bounded, however long the outage was.
-            let mut from = trigger.step_back(last, u64::from(cap).min(due) - 1, first);
-            while !in_time(from) {
-                from = trigger.next_after(from).unwrap_or(last);
-            }
-            let runs = trigger.count(from, last).max(1);
-            if due > runs {
-                let before = trigger.step_back(from, 1, first);
-                draft.line(first, before, due - runs, Verdict::Missed);
-            }
-            let mut slot = from;
-            for _ in 0..runs.min(left) {
-                draft.fire(slot, 1);
-                slot = trigger.next_after(slot).unwrap_or(last);
-            }
-        }
-    }
-    Some(draft.finish(trigger.next_after(last.max(now))))
+    decide_among(record, &BTreeMap::new(), now)
 }
 
-struct Draft<'a> {
+/// Decides every slot of `record` that is due at `now`, and starts a buffered one whose turn has come; `None` if there is neither.
+///
+/// `jobs` says how the schedule's watched jobs stand; one that is not in it does not exist (any more).
+#[must_use]
+pub fn decide_among(
+    record: &ScheduleRecord,
+    jobs: &BTreeMap<JobId, Status>,
+    now: Timestamp,
+) -> Option<Decision> {
+    let due = record.next.filter(|next| *next <= now);
+    let turn = (record.buffered.as_ref())
+        .is_some_and(|buffered| !is_alive(jobs.get(&buffered.behind).copied()));
+    if due.is_none() && !turn {
+        return None;
+    }
+    let mut draft = Draft::new(record, jobs, now);
+    draft.start_buffered();
+    let next = match due {
+        Some(first) => draft.decide_slots(first),
+        None => record.next,
+    };
+    Some(draft.finish(next))
+}
+
+pub(super) struct Draft<'a> {
     old: &'a ScheduleRecord,
     now: Timestamp,
     slots: u64,
+    /// The watched jobs that have not ended, with those that this decision makes.
+    alive: Vec<JobId>,
+    fired: u64,
     decision: Decision,
 }
 
 impl<'a> Draft<'a> {
-    fn new(old: &'a ScheduleRecord, now: Timestamp) -> Self {
-        Self {
+    pub(super) fn new(
+        old: &'a ScheduleRecord,
+        jobs: &BTreeMap<JobId, Status>,
+        now: Timestamp,
+    ) -> Self {
+        let mut draft = Self {
             old,
             now,
             slots: old.slots,
+            alive: Vec::new(),
+            fired: 0,
             decision: Decision {
                 record: old.clone(),
+                given: Vec::new(),
+                cancel: Vec::new(),
                 jobs: Vec::new(),
                 ledger: Vec::new(),
             },
+        };
+        if old.watches_jobs() {
+            draft.see(jobs);
+        }
+        draft
+    }
+
+    /// Takes in how the watched jobs stand: counts the failures in a row, and pauses when they are too many.
+    fn see(&mut self, jobs: &BTreeMap<JobId, Status>) {
+        let record = &mut self.decision.record;
+        for job in &self.old.watched {
+            let status = jobs.get(job).copied();
+            let alive = is_alive(status);
+            self.decision.given.push(Given {
+                job: job.clone(),
+                alive,
+            });
+            match status {
+                _ if alive => self.alive.push(job.clone()),
+                Some(Status::Failed) => record.failures += 1,
+                // Withdrawn or stopped: it says nothing about the next run.
+                Some(Status::Canceled | Status::Stopped) => {}
+                // One that was dropped had finished: a failed one is kept longer.
+                _ => record.failures = 0,
+            }
+            let limit = self.old.spec.pause_after;
+            if limit.is_some_and(|limit| record.failures >= limit) && record.paused.is_none() {
+                let (failures, last) = (record.failures, job);
+                record.paused = Some(Pause {
+                    since: self.now,
+                    note: Some(format!(
+                        "paused by itself after {failures} failures in a row, the last of them job {last}"
+                    )),
+                });
+            }
         }
     }
 
-    fn line(&mut self, first: Timestamp, last: Timestamp, slots: u64, verdict: Verdict) {
+    /// Starts the buffered slot if nothing is alive any more; else it waits for what is.
+    fn start_buffered(&mut self) {
+        let Some(buffered) = self.decision.record.buffered.take() else {
+            return;
+        };
+        match self.alive.last() {
+            None => self.make(buffered.job, buffered.slot),
+            Some(last) => {
+                let behind = if self.alive.contains(&buffered.behind) {
+                    buffered.behind
+                } else {
+                    last.clone()
+                };
+                self.decision.record.buffered = Some(Buffered { behind, ..buffered });
+            }
+        }
+    }
+
+    /// Answers the next slot.
+    fn decide_slots(&mut self, first: Timestamp) -> Option<Timestamp> {
+        let (spec, now) = (&self.old.spec, self.now);
+        let trigger = &spec.trigger;
+        // `next` may stand off the grid after its time was changed by hand; then it is its own last slot.
+        let mut last = trigger.latest_until(now).unwrap_or(first).max(first);
+        if let Some(end) = spec.end.filter(|end| last >= *end) {
+            let before = Timestamp::from_millis(end.as_millis() - 1);
+            last = trigger.latest_until(before).unwrap_or(first).max(first);
+        }
+        let due = trigger.count(first, last).max(1);
+        let next = trigger.next_after(last.max(now));
+        if self.decision.record.paused.is_some() {
+            self.line(first, last, due, Verdict::Paused, Cause::Slot);
+            return next;
+        }
+
+        let grace = match spec.missed {
+            Missed::Skip => Some(spec.grace.unwrap_or(DEFAULT_SKIP_GRACE)),
+            Missed::Latest | Missed::All { .. } => spec.grace,
+        };
+        let in_time = |slot: Timestamp| grace.is_none_or(|grace| now.since(slot) <= grace);
+        match spec.missed {
+            _ if !in_time(last) => self.line(first, last, due, Verdict::Missed, Cause::Slot),
+            Missed::Latest => {
+                if due > 1 {
+                    let before_last = trigger.step_back(last, 1, first);
+                    let verdict = Verdict::Coalesced { into: last };
+                    self.line(first, before_last, due - 1, verdict, Cause::Slot);
+                }
+                self.start(last, due, Cause::Slot);
+            }
+            Missed::Skip => {
+                if due > 1 {
+                    let before_last = trigger.step_back(last, 1, first);
+                    self.line(first, before_last, due - 1, Verdict::Missed, Cause::Slot);
+                }
+                self.start(last, 1, Cause::Slot);
+            }
+            Missed::All { cap } => {
+                let left = spec.repeat.map_or(u64::MAX, |n| n - self.old.fired.min(n));
+                // The newest `cap` of those in time; the count is bounded, however long the outage was.
+                let mut from = trigger.step_back(last, u64::from(cap).min(due) - 1, first);
+                while !in_time(from) {
+                    from = trigger.next_after(from).unwrap_or(last);
+                }
+                let runs = trigger.count(from, last).max(1);
+                if due > runs {
+                    let before = trigger.step_back(from, 1, first);
+                    self.line(first, before, due - runs, Verdict::Missed, Cause::Slot);
+                }
+                let mut slot = from;
+                for _ in 0..runs.min(left) {
+                    self.start(slot, 1, Cause::Slot);
+                    slot = trigger.next_after(slot).unwrap_or(last);
+                }
+            }
+        }
+        next
+    }
+
+    fn line(
+        &mut self,
+        first: Timestamp,
+        last: Timestamp,
+        slots: u64,
+        verdict: Verdict,
+        cause: Cause,
+    ) {
+        let slots = if cause.is_slot() { slots } else { 0 };
         self.slots += slots;
         self.decision.ledger.push(LedgerLine {
             first,
@@ -118,33 +224,77 @@ impl<'a> Draft<'a> {
             slots,
             decided_at: self.now,
             verdict,
+            cause,
         });
     }
 
-    /// One job for the slot `at`, which stands for `stands_for` slots; the others have their lines already.
-    fn fire(&mut self, at: Timestamp, stands_for: u64) {
-        let id = self.old.slot_job_id(at);
-        self.line(at, at, 1, Verdict::Fired { job: id.clone() });
+    /// One job for the slot `at`, which stands for `stands_for` slots, if the overlap allows it; the others have their lines already.
+    pub(super) fn start(&mut self, at: Timestamp, stands_for: u64, cause: Cause) {
+        let job = self.old.job_id(at, cause);
+        let earlier = self.alive.last().cloned();
+        let verdict = match (self.old.spec.overlap, earlier) {
+            (Overlap::Allow, _) | (_, None) => Verdict::Fired { job: job.clone() },
+            (Overlap::CancelOther, Some(_)) => {
+                self.decision.cancel.append(&mut self.alive);
+                Verdict::Fired { job: job.clone() }
+            }
+            (Overlap::BufferOne, Some(behind)) if self.decision.record.buffered.is_none() => {
+                Verdict::Buffered {
+                    job: job.clone(),
+                    behind,
+                }
+            }
+            (Overlap::Skip | Overlap::BufferOne, Some(by)) => Verdict::Skipped { by },
+        };
+        self.line(at, at, 1, verdict.clone(), cause);
+        let slot = Slot {
+            schedule: self.old.name.clone(),
+            schedule_id: self.old.id.clone(),
+            at,
+            number: self.slots,
+            stands_for,
+            cause,
+        };
+        match verdict {
+            Verdict::Fired { job } => self.make(job, slot),
+            Verdict::Buffered { job, behind } => {
+                self.decision.record.buffered = Some(Buffered { slot, job, behind });
+            }
+            _ => {}
+        }
+    }
+
+    fn make(&mut self, id: JobId, slot: Slot) {
+        let start = match slot.cause {
+            Cause::Slot => self.old.starts_at(slot.at),
+            Cause::Manual | Cause::Backfill => self.now,
+        };
+        if self.old.watches_jobs() {
+            self.alive.push(id.clone());
+        }
+        self.fired += u64::from(slot.cause.is_slot());
         self.decision.jobs.push(JobSpec {
             id,
-            at: None,
+            at: (start > self.now).then_some(start),
             on_existing: OnExisting::Keep,
-            slot: Some(Slot {
-                schedule: self.old.name.clone(),
-                schedule_id: self.old.id.clone(),
-                at,
-                number: self.slots,
-                stands_for,
-            }),
+            slot: Some(slot),
             template: self.old.spec.template.clone(),
         });
+    }
+
+    /// For runs that are no slots: what is due stays due.
+    pub(super) fn finish_beside_slots(self) -> Decision {
+        let next = self.old.next;
+        self.finish(next)
     }
 
     fn finish(mut self, next: Option<Timestamp>) -> Decision {
         let record = &mut self.decision.record;
         record.version += 1;
         record.slots = self.slots;
-        record.fired += self.decision.jobs.len() as u64;
+        record.fired += self.fired;
+        let surplus = self.alive.len().saturating_sub(WATCHED_JOBS);
+        record.watched = self.alive.split_off(surplus);
         let over = record.spec.repeat.is_some_and(|n| record.fired >= n);
         let end = record.spec.end;
         record.next = next.filter(|next| !over && end.is_none_or(|end| *next < end));
@@ -182,6 +332,9 @@ mod tests {
             grace: None,
             repeat: None,
             end: None,
+            overlap: Overlap::Allow,
+            jitter: None,
+            pause_after: None,
             owner: Owner::Code,
         };
         ScheduleRecord::new("pet", spec, Timestamp::default()).expect("fine")

@@ -1,17 +1,29 @@
 //! What recurs: triggers, policies, and the decision about slots that are due. Pure functions of time, no I/O.
 
+mod calendar;
+mod check;
+mod cron;
 mod decide;
+mod foresight;
+mod jitter;
 mod ledger;
+mod overlap;
+mod steer;
 mod trigger;
+mod zone;
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::decide::{Decision, decide};
-pub use self::ledger::{LedgerLine, Verdict};
-pub use self::trigger::Trigger;
+pub use self::check::MOST_RUNS_AT_ONCE;
+pub use self::cron::{Cron, MOST_CRON_LINES};
+pub use self::decide::{Decision, decide, decide_among};
+pub use self::foresight::{Collision, Collisions, Foreseen, JOBS_A_SECOND, collisions};
+pub use self::ledger::{LEDGER_LINES, LedgerLine, Verdict};
+pub use self::overlap::{Buffered, Given, Overlap, WATCHED_JOBS, is_alive};
+pub use self::trigger::{MOST_TIMES, Trigger};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -81,6 +93,31 @@ pub struct Slot {
     pub number: u64,
     /// How many slots the run stands for: 1, or more after an outage.
     pub stands_for: u64,
+    /// What asked for the run. One that is no slot of its own bears the number of the last slot before it.
+    #[serde(default, skip_serializing_if = "Cause::is_slot")]
+    pub cause: Cause,
+}
+
+/// What asked for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Cause {
+    /// A slot came due.
+    #[default]
+    Slot,
+    /// Somebody wanted a run now.
+    Manual,
+    /// Somebody wanted a past slot's run.
+    Backfill,
+}
+
+impl Cause {
+    /// True for a slot.
+    #[must_use]
+    pub fn is_slot(&self) -> bool {
+        *self == Self::Slot
+    }
 }
 
 /// What becomes of slots that passed while no scheduler ran.
@@ -99,16 +136,37 @@ pub enum Missed {
     Skip,
 }
 
-/// Who put a schedule there. A program that declares its schedules prunes only what code owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Who put a schedule there. A program that declares its schedules prunes only its own.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Owner {
-    /// The program, through the library.
+    /// A program, through the library, as it went.
     #[default]
     Code,
     /// A person, through the command.
     Person,
+    /// The program of this name, which declared it at its start.
+    Program(String),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code => f.write_str("code"),
+            Self::Person => f.write_str("a person"),
+            Self::Program(name) => write!(f, "the program {name:?}"),
+        }
+    }
+}
+
+/// A schedule that stands still: its slots pass with a line in the ledger each, and nothing is made up for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, for people.
+    pub note: Option<String>,
 }
 
 /// What a schedule is told to do.
@@ -130,6 +188,16 @@ pub struct ScheduleSpec {
     /// No slot at or after this instant.
     #[serde(default)]
     pub end: Option<Timestamp>,
+    /// What if an earlier run has not ended.
+    #[serde(default)]
+    pub overlap: Overlap,
+    /// Each start is later than its slot by a share of this that depends on the schedule's name alone, and is always before the next slot.
+    /// `None` is not at all.
+    #[serde(default)]
+    pub jitter: Option<Duration>,
+    /// Pauses by itself once so many runs in a row have failed; `None` never does.
+    #[serde(default)]
+    pub pause_after: Option<u32>,
     /// Who put it there.
     #[serde(default)]
     pub owner: Owner,
@@ -154,6 +222,22 @@ pub struct ScheduleRecord {
     pub fired: u64,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Since when its slots are those of the present trigger. No slot before this is its own.
+    #[serde(default)]
+    pub since: Timestamp,
+    /// Set while it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pause>,
+    /// How many runs have failed in a row, of those whose end was seen. Counted only with a `pause_after`.
+    #[serde(default)]
+    pub failures: u32,
+    /// Its jobs that had not ended when it was last decided, oldest first, at most [`WATCHED_JOBS`]. Only where the decision needs them:
+    /// with another overlap than Allow, or with a `pause_after`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<JobId>,
+    /// The slot that waits for an earlier run to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffered: Option<Buffered>,
 }
 
 impl ScheduleRecord {
@@ -164,12 +248,7 @@ impl ScheduleRecord {
     pub fn new(name: &str, spec: ScheduleSpec, now: Timestamp) -> Result<Self> {
         check_name(name)?;
         spec.check()?;
-        let first = spec.trigger.first();
-        let next = if first > now {
-            Some(first)
-        } else {
-            spec.trigger.latest_until(now)
-        };
+        let next = spec.trigger.first_from(now);
         let next = next.filter(|next| spec.end.is_none_or(|end| *next < end));
         if next.is_none() {
             return Err(Error::invalid(format!(
@@ -185,57 +264,48 @@ impl ScheduleRecord {
             slots: 0,
             fired: 0,
             created_at: now,
-        })
-    }
-
-    /// The same schedule with another spec: id, counts and, if the trigger stays, the next slot are kept. With another trigger the
-    /// next slot is that trigger's first one after `now`.
-    ///
-    /// # Errors
-    /// If the interval or the repeat count are out of range.
-    pub fn edited(&self, spec: ScheduleSpec, now: Timestamp) -> Result<Self> {
-        spec.check()?;
-        let next = if spec.trigger == self.spec.trigger {
-            self.next.or_else(|| spec.trigger.next_after(now))
-        } else {
-            let first = spec.trigger.first();
-            if first > now {
-                Some(first)
-            } else {
-                spec.trigger.next_after(now)
-            }
-        };
-        let over = spec.repeat.is_some_and(|repeat| self.fired >= repeat);
-        let next = next.filter(|next| !over && spec.end.is_none_or(|end| *next < end));
-        Ok(Self {
-            version: self.version + 1,
-            spec,
-            next,
-            ..self.clone()
+            since: next.map_or(now, |next| next.min(now)),
+            paused: None,
+            failures: 0,
+            watched: Vec::new(),
+            buffered: None,
         })
     }
 
     /// The id of the job for the slot at `at`: the same whoever makes it, so that a slot can never make two.
     #[must_use]
     pub fn slot_job_id(&self, at: Timestamp) -> JobId {
-        JobId::from_store(&format!("{}-{}", self.id, at.as_millis()))
+        self.job_id(at, Cause::Slot)
     }
-}
 
-impl ScheduleSpec {
-    fn check(&self) -> Result<()> {
-        self.trigger.check()?;
-        if self.repeat == Some(0) {
-            return Err(Error::invalid(
-                "expected a repeat count of at least 1 (None repeats for ever), got 0",
-            ));
+    /// As [`slot_job_id`](Self::slot_job_id), for a run of any cause. A backfilled slot is made once too; each run asked for by hand is
+    /// its own, and the version tells two of one instant apart.
+    pub(crate) fn job_id(&self, at: Timestamp, cause: Cause) -> JobId {
+        let (id, at, version) = (&self.id, at.as_millis(), self.version);
+        JobId::from_store(&match cause {
+            Cause::Slot => format!("{id}-{at}"),
+            Cause::Manual => format!("{id}-m{at}-{version}"),
+            Cause::Backfill => format!("{id}-b{at}"),
+        })
+    }
+
+    /// When the run of the slot at `at` starts: later by the schedule's jitter, but before the slot after it.
+    #[must_use]
+    pub fn starts_at(&self, at: Timestamp) -> Timestamp {
+        let Some(jitter) = self.spec.jitter else {
+            return at;
+        };
+        let start = at + jitter::delay_of(&self.name, jitter);
+        match self.spec.trigger.next_after(at) {
+            Some(next) if start >= next => Timestamp::from_millis(next.as_millis() - 1).max(at),
+            _ => start,
         }
-        if let Missed::All { cap: 0 } = self.missed {
-            return Err(Error::invalid(
-                "expected a cap of at least 1 for missed slots, got 0: use Missed::Skip for none",
-            ));
-        }
-        Ok(())
+    }
+
+    /// Whether decisions need to know how its earlier jobs stand.
+    #[must_use]
+    pub fn watches_jobs(&self) -> bool {
+        self.spec.overlap != Overlap::Allow || self.spec.pause_after.is_some()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{NewJob, QueueName};
-use crate::schedule::{Missed, Owner, ScheduleRecord, ScheduleSpec, Trigger};
+use crate::schedule::{Missed, Overlap, Owner, ScheduleRecord, ScheduleSpec, Trigger};
 use crate::store::Advanced;
 
 /// A schedule to be made or changed. Await it to do so.
@@ -21,12 +21,16 @@ pub struct ScheduleBuilder {
     lullaby: Lullaby,
     name: String,
     job: NewJob,
+    trigger: Option<Trigger>,
     every: Option<Duration>,
     start: Option<Timestamp>,
     end: Option<Timestamp>,
     repeat: Option<u64>,
     missed: Missed,
     grace: Option<Duration>,
+    overlap: Overlap,
+    jitter: Option<Duration>,
+    pause_after: Option<u32>,
     owner: Owner,
 }
 
@@ -36,14 +40,24 @@ impl ScheduleBuilder {
             lullaby,
             name: name.to_owned(),
             job,
+            trigger: None,
             every: None,
             start: None,
             end: None,
             repeat: None,
             missed: Missed::default(),
             grace: None,
+            overlap: Overlap::default(),
+            jitter: None,
+            pause_after: None,
             owner: Owner::default(),
         }
+    }
+
+    /// When: any trigger, in place of [`every`](Self::every).
+    pub fn trigger(mut self, trigger: impl Into<Trigger>) -> Self {
+        self.trigger = Some(trigger.into());
+        self
     }
 
     /// Anchored: slot k is start + k × `every`. At least a tenth of a second, in whole milliseconds.
@@ -83,38 +97,99 @@ impl ScheduleBuilder {
         self
     }
 
+    /// What becomes of a slot while an earlier run has not ended.
+    pub fn overlap(mut self, overlap: Overlap) -> Self {
+        self.overlap = overlap;
+        self
+    }
+
+    /// Starts each run later than its slot, by a share of `limit` that is always the same for this name; never as late as the next slot.
+    pub fn jitter(mut self, limit: Duration) -> Self {
+        self.jitter = Some(limit);
+        self
+    }
+
+    /// Pauses by itself once so many runs in a row have failed.
+    pub fn pause_after(mut self, failures: u32) -> Self {
+        self.pause_after = Some(failures);
+        self
+    }
+
     /// Who puts it there; the program, unless said otherwise.
     pub fn owner(mut self, owner: Owner) -> Self {
         self.owner = owner;
         self
     }
 
-    async fn put(self) -> Result<ScheduleRecord> {
-        let Some(every) = self.every else {
-            return Err(Error::invalid(format!(
-                "expected an interval for the schedule {:?}: say .every(…)",
+    /// The trigger that was meant, for a schedule that stands as `stored` or is new.
+    fn when(&self, stored: Option<&ScheduleRecord>, now: Timestamp) -> Result<Trigger> {
+        match (&self.trigger, self.every) {
+            (None, Some(every)) => Ok(Trigger::Every {
+                every,
+                start: self.start.or_else(|| anchor(stored)).unwrap_or(now + every),
+            }),
+            (Some(Trigger::Cron(cron)), None) => Ok(Trigger::Cron(match self.start {
+                Some(start) => cron.clone().starting(start),
+                None => cron.clone(),
+            })),
+            (Some(trigger), None) if self.start.is_none() => Ok(trigger.clone()),
+            (Some(_), None) => Err(Error::invalid(format!(
+                "expected no start for the schedule {:?}, whose times are given one by one",
                 self.name
-            )));
-        };
+            ))),
+            (None, None) => Err(Error::invalid(format!(
+                "expected an interval for the schedule {:?}: say .every(…), or .trigger(…) with cron lines or times",
+                self.name
+            ))),
+            (Some(_), Some(_)) => Err(Error::invalid(format!(
+                "expected an interval or another trigger for the schedule {:?}, got both",
+                self.name
+            ))),
+        }
+    }
+
+    /// What it says, for a schedule that stands as `stored` or is new.
+    pub(crate) fn spec(
+        &self,
+        stored: Option<&ScheduleRecord>,
+        now: Timestamp,
+    ) -> Result<ScheduleSpec> {
+        Ok(ScheduleSpec {
+            trigger: self.when(stored, now)?,
+            template: self.job.clone().into_template(&QueueName::default())?,
+            missed: self.missed,
+            grace: self.grace,
+            repeat: self.repeat,
+            end: self.end,
+            overlap: self.overlap,
+            jitter: self.jitter,
+            pause_after: self.pause_after,
+            owner: self.owner.clone(),
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn put(self) -> Result<ScheduleRecord> {
         let store = self.lullaby.store().clone();
-        let template = self.job.into_template(&QueueName::default())?;
+        let scheduler = self.lullaby.scheduler();
         loop {
             let now = self.lullaby.now();
             let stored = store.schedule(&self.name).await?;
-            let anchor = stored.as_ref().map(|record| record.spec.trigger.first());
-            let start = self.start.or(anchor).unwrap_or(now + every);
-            let spec = ScheduleSpec {
-                trigger: Trigger::Every { every, start },
-                template: template.clone(),
-                missed: self.missed,
-                grace: self.grace,
-                repeat: self.repeat,
-                end: self.end,
-                owner: self.owner,
-            };
+            let spec = self.spec(stored.as_ref(), now)?;
             let record = match &stored {
                 None => ScheduleRecord::new(&self.name, spec, now)?,
                 Some(stored) if stored.spec == spec => return Ok(stored.clone()),
+                Some(stored)
+                    if stored.spec.trigger != spec.trigger
+                        && stored.next.is_some_and(|next| next <= now) =>
+                {
+                    // The old trigger's slots that are due are still its own.
+                    scheduler.decided(&self.name).await?;
+                    continue;
+                }
                 Some(stored) => stored.edited(spec, now)?,
             };
             let expected = stored.map(|stored| stored.version);
@@ -124,6 +199,14 @@ impl ScheduleBuilder {
                 Advanced::Conflict | Advanced::Gone => {}
             }
         }
+    }
+}
+
+/// The first slot of an interval that is stated again without one.
+fn anchor(stored: Option<&ScheduleRecord>) -> Option<Timestamp> {
+    match &stored?.spec.trigger {
+        Trigger::Every { start, .. } => Some(*start),
+        _ => None,
     }
 }
 

@@ -1,16 +1,19 @@
 //! What was enqueued for later, and schedules: RQ Scheduler's verbs, and the loop that moves what is due.
 
 mod builder;
+mod declare;
 mod run;
+mod steer;
 
 use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{IntoJob, Job, JobId, Status};
-use crate::schedule::{ScheduleRecord, Trigger};
+use crate::schedule::{Cron, ScheduleRecord, Trigger};
 use crate::store::{Advanced, Canceled, JobFilter, Page};
 
 pub use self::builder::ScheduleBuilder;
+pub use self::declare::{Declaration, Difference, FieldChange};
 pub(crate) use self::run::{move_everything_due, run};
 
 /// Something that is to happen later.
@@ -74,6 +77,29 @@ impl Scheduler {
         ScheduleBuilder::new(self.lullaby.clone(), name, job.into_job().untyped())
     }
 
+    /// States a schedule that follows cron lines: `schedule(name, job).trigger(cron)`, in RQ Scheduler's word.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lullaby::Result<()> {
+    /// # use lullaby::{Lullaby, Task};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Backup;
+    /// # impl Task for Backup { const NAME: &'static str = "backup"; type Output = (); }
+    /// # let lullaby = Lullaby::open("memory:").await?;
+    /// use lullaby::schedule::Cron;
+    ///
+    /// let scheduler = lullaby.scheduler();
+    /// let nightly = Cron::new("30 2 * * *")?.in_zone("Europe/Berlin")?;
+    /// let stated = scheduler.cron("nightly backup", nightly, Backup).await?;
+    /// assert!(stated.next.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cron<J: IntoJob>(&self, name: &str, cron: Cron, job: J) -> ScheduleBuilder {
+        self.schedule(name, job).trigger(cron)
+    }
+
     /// Removes the schedule of this name, or cancels the scheduled job of this id. False if there is neither.
     ///
     /// # Errors
@@ -109,7 +135,7 @@ impl Scheduler {
         self.lullaby.store().schedule(name).await
     }
 
-    /// Changes when a scheduled job is due, or a schedule's next slot; an interval goes on from there.
+    /// Changes when a scheduled job is due, or a schedule's next slot; an interval goes on from there, a cron line as its fields say.
     ///
     /// # Errors
     /// [`Error::is_not_found`] if there is neither a schedule of this name nor a scheduled job of this id; a store error.
@@ -124,8 +150,10 @@ impl Scheduler {
             let mut moved = record.clone();
             moved.version += 1;
             moved.next = Some(at);
-            let Trigger::Every { start, .. } = &mut moved.spec.trigger;
-            *start = at;
+            moved.since = at;
+            if let Trigger::Every { start, .. } = &mut moved.spec.trigger {
+                *start = at;
+            }
             match store.put_schedule(moved, Some(record.version)).await? {
                 Advanced::Done => return Ok(()),
                 Advanced::Conflict | Advanced::Gone => {}

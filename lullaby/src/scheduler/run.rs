@@ -4,7 +4,7 @@ use crate::backoff::Pause;
 use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::schedule::decide;
+use crate::schedule::decide_among;
 use crate::shutdown::{Shutdown, Stop};
 use crate::store::{Store, Topic};
 
@@ -16,16 +16,18 @@ pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
     let clock = lullaby.clock().as_ref();
     let store = lullaby.store().as_ref();
     let mut due = store.signals().listen(Topic::Due);
+    let mut ended = store.signals().listen(Topic::Ended);
     let mut pause = Pause::default();
     while shutdown.state() == Stop::No {
         due.reset();
+        ended.reset();
         let work = lullaby
             .health()
             .watch("scheduler", clock, move_everything_due(store));
-        let next = match work.await {
-            Ok(next) => {
+        let coming = match work.await {
+            Ok(coming) => {
                 pause.reset();
-                next
+                coming
             }
             Err(error) => {
                 tracing::warn!(%error, "the scheduler could not move what is due; trying again");
@@ -38,25 +40,30 @@ pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
         };
         tokio::select! {
             () = due.raised() => {}
-            () = async { clock.sleep_until(next.unwrap_or(Timestamp::MAX)).await } => {}
+            () = ended.raised(), if coming.buffered => {}
+            () = async { clock.sleep_until(coming.next_due.unwrap_or(Timestamp::MAX)).await } => {}
             () = shutdown.reached(Stop::Warm) => {}
         }
     }
     lullaby.health().retire("scheduler");
 }
 
-/// Moves every scheduled job and decides every slot that is due; answers when the next one is.
-pub(crate) async fn move_everything_due(store: &dyn Store) -> Result<Option<Timestamp>> {
-    let jobs = loop {
-        let moved = store.move_due(BATCH).await?;
-        if moved.moved < BATCH {
-            break moved.next_due;
-        }
-    };
-    let slots = loop {
+/// What is worth waiting for once everything due was moved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coming {
+    /// When the next job or slot is due.
+    pub(crate) next_due: Option<Timestamp>,
+    /// Whether a slot waits for a job to end.
+    buffered: bool,
+}
+
+/// Moves every scheduled job and decides every slot that is due.
+pub(crate) async fn move_everything_due(store: &dyn Store) -> Result<Coming> {
+    // Slots first: one with jitter makes a scheduled job, whose time counts in what comes next.
+    let (slots, buffered) = loop {
         let schedules = store.due_schedules(BATCH).await?;
         if schedules.due.is_empty() {
-            break schedules.next_due;
+            break (schedules.next_due, schedules.buffered);
         }
         crate::failpoint::hit("slot.read");
         // The time is read after the schedules: whatever is due in them is due by it.
@@ -64,14 +71,27 @@ pub(crate) async fn move_everything_due(store: &dyn Store) -> Result<Option<Time
         let decisions: Vec<_> = schedules
             .due
             .iter()
-            .filter_map(|record| decide(record, now))
+            .filter_map(|record| decide_among(record, &schedules.jobs, now))
             .collect();
         if decisions.is_empty() {
             // The clock went back between the two: nothing is due any more.
-            break schedules.due.iter().filter_map(|record| record.next).min();
+            let next = schedules.due.iter().filter_map(|record| record.next).min();
+            break (next, schedules.buffered);
         }
         store.advance(decisions).await?;
         crate::failpoint::hit("slot.advanced");
     };
-    Ok([jobs, slots].into_iter().flatten().min())
+    let jobs = loop {
+        let moved = store.move_due(BATCH).await?;
+        if moved.moved > 0 {
+            crate::failpoint::hit("move.moved");
+        }
+        if moved.moved < BATCH {
+            break moved.next_due;
+        }
+    };
+    Ok(Coming {
+        next_due: [jobs, slots].into_iter().flatten().min(),
+        buffered,
+    })
 }

@@ -252,11 +252,13 @@ pub trait Recur: fmt::Debug + Send + Sync + 'static {
     /// Moves up to `limit` scheduled jobs that are due into their queues, in the order of their times.
     async fn move_due(&self, limit: usize) -> Result<Moved>;
 
-    /// Up to `limit` schedules whose next slot is due, the longest overdue first.
+    /// Up to `limit` schedules whose next slot is due, the longest overdue first; and after them up to `limit` others whose buffered slot
+    /// waits for a job that has ended or does not exist. With them how their watched jobs stand.
     async fn due_schedules(&self, limit: usize) -> Result<DueSchedules>;
 
     /// Writes decisions: the schedule, its slots' jobs and its ledger in one step each, and only if the schedule still has the version
-    /// before the decision's. A job whose id exists is not made again.
+    /// before the decision's, and all that the decision takes as given still holds; else the answer is `Conflict`. The jobs to cancel are
+    /// canceled as [`Produce::cancel`] does, before the new ones are made. A job whose id exists is not made again.
     async fn advance(&self, decisions: Vec<crate::schedule::Decision>) -> Result<Vec<Advanced>>;
 
     /// Stores a schedule: a new one if `expected` is `None`, else the next version of that one.
@@ -277,10 +279,14 @@ pub struct Moved {
 }
 
 /// Schedules to decide on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DueSchedules {
     /// Those due.
     pub due: Vec<ScheduleRecord>,
+    /// How the jobs that they watch ([`ScheduleRecord::watched`]) stand; one that is not here does not exist.
+    pub jobs: BTreeMap<JobId, Status>,
+    /// Whether some schedule, of those above or another, has a buffered slot: then the end of a job is worth a look.
+    pub buffered: bool,
     /// When the next one after them is due; may have passed already if the limit was reached.
     pub next_due: Option<Timestamp>,
 }

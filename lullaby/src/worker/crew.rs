@@ -243,6 +243,7 @@ impl Crew {
             .store()
             .renew(executions.clone(), self.lease)
             .await?;
+        crate::failpoint::hit("renew.extended");
         for (execution, answer) in executions.iter().zip(answers) {
             match answer {
                 Renewed::Renewed => {}

@@ -12,7 +12,7 @@ use crate::backoff::Pause;
 use crate::clock::until;
 use crate::shutdown::{Shutdown, Stop};
 use crate::store::{Topic, WorkerRecord};
-use crate::{maintenance, scheduler};
+use crate::{audit, maintenance, scheduler};
 
 pub use self::builder::{QueueOrder, WorkerBuilder};
 pub(crate) use self::crew::{Crew, Order};
@@ -75,6 +75,9 @@ impl Worker {
         let end = settled.clone();
         duties.spawn(async move { announce(&crew, &end).await });
         if self.with_scheduler {
+            let lullaby = self.crew.lullaby.clone();
+            let end = settled.clone();
+            duties.spawn(async move { audit::run(&lullaby, &end).await });
             let lullaby = self.crew.lullaby.clone();
             let end = shutdown.clone();
             let burst = self.burst.then(|| settled.clone());

@@ -1,7 +1,9 @@
 //! What a user of the library sees: producers, workers, schedulers, the testing kit.
 
 mod producer;
+mod rehearsal;
 mod scheduler;
+mod steer;
 mod testing;
 mod worker;
 

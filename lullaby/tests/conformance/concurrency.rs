@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lullaby::job::{Job, Status};
-use lullaby::schedule::decide;
+use lullaby::schedule::decide_among;
 use lullaby::store::{Advanced, Enqueued, JobFilter, Settled};
 use tokio::task::JoinSet;
 
@@ -172,7 +172,11 @@ async fn each_slot_makes_one_job_however_many_schedulers_run(world: World) {
                 continue;
             }
             let now = world.now();
-            let decisions = due.due.iter().filter_map(|one| decide(one, now)).collect();
+            let decisions = due
+                .due
+                .iter()
+                .filter_map(|one| decide_among(one, &due.jobs, now))
+                .collect();
             let answers = world.store.advance(decisions).await.expect("answered");
             advanced += answers.iter().filter(|one| **one == Advanced::Done).count();
         }

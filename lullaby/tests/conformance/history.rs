@@ -7,7 +7,9 @@ use std::sync::Arc;
 use lullaby::clock::{ManualClock, Timestamp};
 use lullaby::event::NewEvent;
 use lullaby::job::{Execution, Job, JobId, JobSpec, OnExisting, Status, Token};
-use lullaby::schedule::{Decision, Missed, ScheduleId, ScheduleRecord, Trigger, decide};
+use lullaby::schedule::{
+    Decision, Missed, Overlap, Pause, ScheduleId, ScheduleRecord, Trigger, decide_among,
+};
 use lullaby::store::{Claim, Ending, JobFilter, Page, Settlement, Store, WorkerRecord};
 use proptest::prelude::*;
 use serde_json::json;
@@ -99,6 +101,10 @@ pub(crate) struct Plan {
     repeat: Option<u64>,
     subject: Option<Few>,
     at_front: bool,
+    overlap: Overlap,
+    jitter: Option<u64>,
+    pause_after: Option<u32>,
+    paused: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -178,6 +184,12 @@ fn plan() -> impl Strategy<Value = Plan> {
         (1u32..4).prop_map(|cap| Missed::All { cap })
     ];
     let repeat = prop_oneof![2 => Just(None), 1 => (1u64..4).prop_map(Some)];
+    let overlap = prop_oneof![
+        2 => Just(Overlap::Allow),
+        1 => Just(Overlap::Skip),
+        2 => Just(Overlap::BufferOne),
+        1 => Just(Overlap::CancelOther),
+    ];
     let every = prop_oneof![Just(100u64), Just(250), Just(1000)];
     (
         every,
@@ -185,14 +197,30 @@ fn plan() -> impl Strategy<Value = Plan> {
         repeat,
         prop::option::of(two()),
         any::<bool>(),
+        overlap,
+        prop::option::weighted(0.2, Just(150)),
+        prop::option::weighted(0.2, 1u32..3),
+        prop::bool::weighted(0.1),
     )
-        .prop_map(|(every, missed, repeat, subject, at_front)| Plan {
-            every,
-            missed,
-            repeat,
-            subject,
-            at_front,
-        })
+        .prop_map(
+            |(every, missed, repeat, subject, at_front, overlap, jitter, pause_after, paused)| {
+                Plan {
+                    every,
+                    // Only one run can make up for what was missed, unless runs may overlap.
+                    missed: match overlap {
+                        Overlap::Allow => missed,
+                        _ => Missed::Latest,
+                    },
+                    repeat,
+                    subject,
+                    at_front,
+                    overlap,
+                    jitter,
+                    pause_after,
+                    paused,
+                }
+            },
+        )
 }
 
 fn filter() -> impl Strategy<Value = Command> {
@@ -330,6 +358,9 @@ impl Plan {
         record.spec.repeat = self.repeat;
         record.spec.template.subject = self.subject.map(subject_name);
         record.spec.template.options.at_front = self.at_front;
+        record.spec.overlap = self.overlap;
+        record.spec.jitter = self.jitter.map(ms);
+        record.spec.pause_after = self.pause_after;
     }
 }
 
@@ -509,7 +540,10 @@ impl Player {
 
     async fn decide(&self, store: &dyn Store, limit: usize, twice: bool, now: Timestamp) -> String {
         let due = store.due_schedules(limit).await.expect("read");
-        let decisions = due.due.iter().filter_map(|record| decide(record, now));
+        let decisions = due
+            .due
+            .iter()
+            .filter_map(|record| decide_among(record, &due.jobs, now));
         let mut decisions: Vec<Decision> = decisions.collect();
         if twice {
             decisions.extend(decisions.clone());
@@ -536,7 +570,11 @@ impl Player {
             every: ms(plan.every),
             start: now,
         };
-        let edited = old.edited(changed.spec, now).expect("fine");
+        let mut edited = old.edited(changed.spec, now).expect("fine");
+        edited.paused = plan.paused.then_some(Pause {
+            since: now,
+            note: None,
+        });
         let put = store.put_schedule(edited, Some(expected)).await;
         said(put)
     }

@@ -5,6 +5,7 @@
 //!
 //! Time stands still in these tests until one turns it, so "not one millisecond early" is tested to the millisecond.
 
+mod child;
 mod drivers;
 mod history;
 mod snapshot;
@@ -15,9 +16,13 @@ mod world;
 mod concurrency;
 mod events;
 mod inspect;
+mod kills;
 mod maintain;
 mod model;
+mod overlap;
+mod processes;
 mod produce;
 mod recur;
+mod slots;
 mod wake;
 mod work;

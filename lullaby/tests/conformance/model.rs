@@ -27,7 +27,7 @@ const LIMITS: EventLimits = EventLimits {
 };
 
 async fn random_histories_go_as_they_do_in_memory(world: World) {
-    let mut runner = soak::runner(soak::rounds(60), soak::seed());
+    let mut runner = soak::runner(soak::rounds(60, 1000), soak::seed());
     let outcome = tokio::task::block_in_place(|| {
         let play = |history: Vec<Command>| Handle::current().block_on(compare(&world, history));
         runner.run(&histories(), play)

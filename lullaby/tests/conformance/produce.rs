@@ -6,7 +6,7 @@ use lullaby::Retry;
 use lullaby::clock::Timestamp;
 use lullaby::job::{JobOptions, Status};
 use lullaby::payload::Payload;
-use lullaby::schedule::{ScheduleId, Slot};
+use lullaby::schedule::{Cause, ScheduleId, Slot};
 use lullaby::store::{Canceled, Deleted, Ending, Enqueued, Renewed, Requeued, Settled};
 use serde_json::json;
 
@@ -97,6 +97,7 @@ async fn a_job_comes_back_as_it_was_given(world: World) {
         at: world.now(),
         number: 3,
         stands_for: 2,
+        cause: Cause::Slot,
     });
     world.enqueue([spec.clone()]).await;
     let job = world.job("a").await;

@@ -3,7 +3,7 @@
 use lullaby::clock::Timestamp;
 use lullaby::job::Status;
 use lullaby::schedule::{
-    Decision, LedgerLine, Missed, ScheduleId, ScheduleRecord, Verdict, decide,
+    Cause, Cron, Decision, LedgerLine, Missed, ScheduleId, ScheduleRecord, Trigger, Verdict, decide,
 };
 use lullaby::store::{Advanced, DueSchedules, Moved, Page};
 
@@ -40,6 +40,9 @@ every_driver_passes! {
     fired_slots_fold_into_one_line,
     what_was_missed_has_a_line_of_its_own,
     the_ledger_keeps_the_newest_lines,
+    a_cron_schedule_comes_back_as_it_was_put,
+    cron_slots_fire_as_the_daylight_saving_rule_says,
+    one_off_times_fire_once_each_and_end_the_schedule,
 }
 
 async fn nothing_moves_before_its_time(world: World) {
@@ -131,12 +134,14 @@ async fn schedules_are_due_at_their_next_slot(world: World) {
     let nothing = DueSchedules {
         due: vec![],
         next_due: record.next,
+        ..DueSchedules::default()
     };
     assert_eq!(world.store.due_schedules(9).await.expect("read"), nothing);
     world.pass(1);
     let all = DueSchedules {
         due: vec![record],
         next_due: None,
+        ..DueSchedules::default()
     };
     assert_eq!(world.store.due_schedules(9).await.expect("read"), all);
 }
@@ -348,6 +353,7 @@ async fn a_schedule_that_ended_is_kept_but_never_due(world: World) {
     let nothing = DueSchedules {
         due: vec![],
         next_due: None,
+        ..DueSchedules::default()
     };
     assert_eq!(world.store.due_schedules(9).await.expect("read"), nothing);
     let ended = world.schedule("tick").await.expect("kept");
@@ -464,6 +470,7 @@ async fn fired_slots_fold_into_one_line(world: World) {
         verdict: Verdict::Fired {
             job: record.slot_job_id(world.now()),
         },
+        cause: Cause::Slot,
     };
     assert_eq!(ledger, [line]);
 }
@@ -508,4 +515,57 @@ async fn the_ledger_keeps_the_newest_lines(world: World) {
     }
     let kept = world.store.ledger(&record.id, usize::MAX).await;
     assert_eq!(kept.expect("read"), ledger[..200]);
+}
+
+/// A schedule with this trigger, made at `now`.
+fn following(trigger: impl Into<Trigger>, now: Timestamp) -> ScheduleRecord {
+    let mut spec = hourly("any", now).spec;
+    spec.trigger = trigger.into();
+    ScheduleRecord::new("tick", spec, now).expect("a schedule")
+}
+
+fn nightly_in_berlin() -> Cron {
+    let cron = Cron::new("30 2 * * *").and_then(|cron| cron.in_zone("Europe/Berlin"));
+    cron.expect("a good line")
+}
+
+async fn a_cron_schedule_comes_back_as_it_was_put(world: World) {
+    let start = world.later(HOUR);
+    let cron = nightly_in_berlin()
+        .and("0 12 L * mon#1")
+        .expect("a good line");
+    let record = following(cron.starting(start), world.now());
+    world.put_schedule(&record).await;
+    assert_eq!(world.schedule("tick").await, Some(record));
+}
+
+async fn cron_slots_fire_as_the_daylight_saving_rule_says(world: World) {
+    let time = |text: &str| text.parse::<Timestamp>().expect("a time");
+    world.clock.set(time("2026-03-28T00:00:00Z"));
+    let record = following(nightly_in_berlin(), world.now());
+    world.put_schedule(&record).await;
+    let mut fired = Vec::new();
+    for _ in 0..3 * 24 {
+        world.pass(HOUR / 2);
+        world.decide_due().await;
+        let jobs = world.claim(9).await;
+        fired.extend(jobs.into_iter().filter_map(|job| Some(job.slot?.at)));
+    }
+    // At 02:30, at 03:00 for the 02:30 that does not exist.
+    let expected = ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z"];
+    assert_eq!(fired, expected.map(time));
+}
+
+async fn one_off_times_fire_once_each_and_end_the_schedule(world: World) {
+    let (one, two) = (world.later(1000), world.later(5000));
+    let record = following(Trigger::at([two, one]), world.now());
+    world.put_schedule(&record).await;
+    world.pass(999);
+    assert!(world.decide_due().await.is_empty());
+    world.pass(1);
+    assert_eq!(world.decide_due().await, [Advanced::Done]);
+    world.pass(4000);
+    assert_eq!(world.decide_due().await, [Advanced::Done]);
+    let record = world.schedule("tick").await.expect("kept");
+    assert_eq!((record.next, record.slots, record.fired), (None, 2, 2));
 }

@@ -1,12 +1,16 @@
-//! How long the random tests run: a few seconds, or as long as `LULLABY_SOAK` says (`make soak`).
+//! How long the random tests run: a few seconds, or in a soak (`LULLABY_SOAK=1`, `make soak`) their full sizes.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// How many rounds a random test makes: `few`, or the number in `LULLABY_SOAK`.
-pub(crate) fn rounds(few: u32) -> u32 {
-    number("LULLABY_SOAK").unwrap_or(few)
+/// How many rounds a random test makes: `few`, or `many` in a soak; any other number in `LULLABY_SOAK` than 1 is that many.
+pub(crate) fn rounds(few: u32, many: u32) -> u32 {
+    match number("LULLABY_SOAK") {
+        None | Some(0) => few,
+        Some(1) => many,
+        Some(rounds) => rounds,
+    }
 }
 
 /// The same cases at each run. A soak draws new ones, and prints the `LULLABY_SEED` that brings them back.

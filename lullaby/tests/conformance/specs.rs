@@ -5,7 +5,7 @@ use std::time::Duration;
 use lullaby::clock::Timestamp;
 use lullaby::job::{JobOptions, JobSpec, JobTemplate, OnExisting, QueueName};
 use lullaby::payload::Payload;
-use lullaby::schedule::{Missed, Owner, ScheduleRecord, ScheduleSpec, Trigger};
+use lullaby::schedule::{Missed, Overlap, Owner, ScheduleRecord, ScheduleSpec, Trigger};
 
 use crate::world::{id, queue};
 
@@ -101,6 +101,9 @@ pub(crate) fn every(name: &str, every: Duration, now: Timestamp) -> ScheduleReco
         grace: None,
         repeat: None,
         end: None,
+        overlap: Overlap::Allow,
+        jitter: None,
+        pause_after: None,
         owner: Owner::Code,
     };
     ScheduleRecord::new(name, spec, now).expect("a schedule")

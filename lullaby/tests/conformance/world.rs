@@ -6,7 +6,7 @@ use std::time::Duration;
 use lullaby::clock::{Clock, ManualClock, Timestamp};
 use lullaby::event::{Event, EventId, EventLimits};
 use lullaby::job::{Execution, Job, JobId, JobSpec, QueueName, Status};
-use lullaby::schedule::{ScheduleRecord, decide};
+use lullaby::schedule::{ScheduleRecord, decide_among};
 use lullaby::store::{
     Advanced, Canceled, Claim, Deleted, Ending, Enqueued, JobFilter, Page, Requeued, Settled,
     Settlement, Store,
@@ -162,8 +162,9 @@ impl World {
 
     /// One turn of a scheduler: decides on every schedule that is due.
     pub(crate) async fn decide_due(&self) -> Vec<Advanced> {
-        let due = self.store.due_schedules(100).await.expect("read").due;
-        let decisions = due.iter().filter_map(|one| decide(one, self.now()));
+        let due = self.store.due_schedules(100).await.expect("read");
+        let decide = |one| decide_among(one, &due.jobs, self.now());
+        let decisions = due.due.iter().filter_map(decide);
         let decisions = decisions.collect();
         self.store.advance(decisions).await.expect("advanced")
     }

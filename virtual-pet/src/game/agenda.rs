@@ -20,6 +20,8 @@ pub struct Agenda {
     pub scheduled: Vec<AgendaEntry>,
     /// Jobs that wait for a worker, run, or have ended: the one that moved last first.
     pub recent: Vec<Job>,
+    /// How many of its finished jobs the store still keeps.
+    pub finished: u64,
 }
 
 /// Something that waits for its time.
@@ -59,6 +61,11 @@ impl Game {
             ..all.clone()
         };
         let jobs = store.list_jobs(&waiting).await?;
+        let done = JobFilter {
+            status: Some(Status::Finished),
+            ..all.clone()
+        };
+        let finished = store.count_jobs(&done).await?;
         let schedule = store.schedule(&pet.id.schedule()).await?;
         let mut scheduled: Vec<_> = jobs.into_iter().filter_map(waiting_job).collect();
         scheduled.extend(schedule.and_then(|schedule| {
@@ -79,7 +86,11 @@ impl Game {
         let mut recent = store.list_jobs(&all).await?;
         recent.retain(|job| job.status != Status::Scheduled);
         recent.sort_by_key(|job| Reverse(job.ended_at.or(job.started_at).or(job.enqueued_at)));
-        Ok(Agenda { scheduled, recent })
+        Ok(Agenda {
+            scheduled,
+            recent,
+            finished,
+        })
     }
 }
 

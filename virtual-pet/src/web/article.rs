@@ -12,12 +12,12 @@ use super::input::{Bodies, Signed, caller, read};
 use super::limits::Deed;
 use super::problem::Problem;
 use super::wants::Wants;
-use super::{App, Client, encoded, pet_name, plain};
+use super::{App, Client, encoded, pet_name};
 use crate::pet::{Action, PublicPet};
 
 /// The path of an action, up to the name.
 #[must_use]
-pub(super) fn path(action: Action) -> &'static str {
+pub(crate) fn path(action: Action) -> &'static str {
     match action {
         Action::Feed => "/feed_pet/",
         Action::Play => "/play_with_pet/",
@@ -73,7 +73,7 @@ pub(super) async fn get(
         return post(action, State(app), client, path, headers, Body::empty()).await;
     }
     let pet = app.game.look(&pet_name(&path)?).await?;
-    let mut page = plain::confirm(&pet, action).into_response();
+    let mut page = crate::page::confirm(&pet, action).into_response();
     let robots = http::HeaderName::from_static("x-robots-tag");
     page.headers_mut()
         .insert(robots, HeaderValue::from_static("noindex"));

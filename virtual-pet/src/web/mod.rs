@@ -2,6 +2,8 @@
 
 mod api;
 mod article;
+pub(crate) mod assets;
+mod cookies;
 mod events;
 pub mod guard;
 mod health;
@@ -9,8 +11,8 @@ pub mod hub;
 mod input;
 mod keys;
 pub mod limits;
+mod live;
 mod pages;
-mod plain;
 mod problem;
 pub mod serve;
 mod wants;
@@ -33,6 +35,7 @@ use futures_util::FutureExt;
 use lullaby::Shutdown;
 use lullaby::clock::Clock;
 
+pub(crate) use self::article::path as action_path;
 use self::guard::{Hosts, Network, client_address, is_same_site};
 use self::hub::Hub;
 use self::limits::{Deed, Limiter};
@@ -104,13 +107,17 @@ impl FromRequestParts<App> for Client {
 /// All routes.
 pub fn router(app: App) -> Router {
     let mut router = Router::new()
-        .route("/", page(get(pages::adopt_form), "GET"))
+        .route("/", page(get(pages::home), "GET"))
         .route(
             "/adopt",
             page(get(pages::adopt_form).post(pages::adopt), "GET, POST"),
         )
         .route("/pet/{name}", page(get(pages::pet), "GET"))
-        .route("/plain.css", page(get(pages::stylesheet), "GET"))
+        .route("/pet/{name}/events", page(get(live::open), "GET"))
+        .route("/static/{hash}/{name}", page(get(assets::serve), "GET"))
+        .route("/manifest.webmanifest", page(get(assets::manifest), "GET"))
+        .route("/sw.js", page(get(assets::service_worker), "GET"))
+        .route("/offline", page(get(assets::offline), "GET"))
         .route("/robots.txt", page(get(pages::robots), "GET"))
         .route("/healthz", page(get(health::healthz), "GET"))
         .route("/readyz", page(get(readyz), "GET"))
@@ -209,7 +216,7 @@ fn pet_name(text: &str) -> Result<PetName, Problem> {
 }
 
 /// A name as part of a path or a query.
-fn encoded(name: &str) -> String {
+pub(crate) fn encoded(name: &str) -> String {
     use std::fmt::Write as _;
     let mut path = String::with_capacity(name.len());
     for byte in name.bytes() {

@@ -105,9 +105,24 @@ impl Problem {
         }
     }
 
+    /// The pet that it is about, if that one lives here.
+    fn pet(&self) -> Option<&str> {
+        match self {
+            Self::Game(
+                GameError::Refused { name, .. }
+                | GameError::LookOnly { name }
+                | GameError::NotKeeper { name },
+            ) => Some(name.as_str()),
+            _ => None,
+        }
+    }
+
     fn answer(&self, wants: Wants) -> Response {
         let mut response = match wants {
-            Wants::Html => super::plain::problem(self).into_response(),
+            Wants::Html => {
+                crate::page::problem(self.status().as_u16(), &self.to_string(), self.pet())
+                    .into_response()
+            }
             Wants::Json => axum::Json(json!({
                 "error": self.code(),
                 "message": self.to_string(),

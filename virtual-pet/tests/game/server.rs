@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -114,6 +115,29 @@ impl Server {
         assert!(sent.success(), "the process is there");
     }
 
+    /// How large a file of it may become, in bytes, as `prlimit` has it.
+    pub(crate) fn limit_file_size(&self, bytes: &str) {
+        let limited = Command::new("prlimit")
+            .arg(format!("--pid={}", self.child.id()))
+            .arg(format!("--fsize={bytes}:unlimited"))
+            .status()
+            .expect("prlimit runs");
+        assert!(limited.success());
+    }
+
+    /// Tells it to stop, and waits until it did.
+    pub(crate) fn stop(self) {
+        self.signal("TERM");
+        let ended = self.wait();
+        assert!(ended.success(), "expected a clean stop, got {ended}");
+    }
+
+    /// Waits until somebody has killed it.
+    pub(crate) fn was_killed(self) {
+        let ended = self.wait();
+        assert_eq!(ended.signal(), Some(9), "expected SIGKILL, got {ended}");
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(mut self) -> ExitStatus {
         self.child.wait().expect("its end")
@@ -130,7 +154,10 @@ impl Drop for Server {
 
 /// The program, to be started with these arguments; nothing of the caller's environment changes what it does.
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_virtual-pet"));
+    // A file past its limit shall be an error of the write, as on a full disk, and not a signal that ends the process.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+    command.arg(env!("CARGO_BIN_EXE_virtual-pet"));
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("VIRTUAL_PET_") || name.starts_with("LULLABY_") {

@@ -186,7 +186,7 @@ impl Recur for MemoryStore {
     }
 
     async fn due_schedules(&self, limit: usize) -> Result<DueSchedules> {
-        Ok(self.write(|state, now| state.schedules().due(limit, now)))
+        Ok(self.write(|state, now| state.due_schedules(limit, now)))
     }
 
     async fn advance(&self, decisions: Vec<Decision>) -> Result<Vec<Advanced>> {

@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::state::State;
 use crate::clock::Timestamp;
-use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord};
+use crate::job::{JobId, Status};
+use crate::schedule::{Decision, LEDGER_LINES, LedgerLine, ScheduleId, ScheduleRecord, is_alive};
 use crate::store::{Advanced, DueSchedules, Topic};
-
-/// How many lines of a schedule's ledger are kept: the newest.
-const LEDGER_LINES: usize = 200;
 
 /// Schedules by name, with their ledgers.
 #[derive(Debug, Default)]
@@ -16,22 +14,14 @@ pub(super) struct Schedules {
     by_name: BTreeMap<String, ScheduleRecord>,
     /// Those that have a next slot, by it.
     by_next: BTreeSet<(Timestamp, String)>,
+    /// Those with a buffered slot, and the job that it waits for.
+    buffered: BTreeMap<String, JobId>,
     ledgers: BTreeMap<ScheduleId, VecDeque<LedgerLine>>,
 }
 
 impl Schedules {
     pub(super) fn get(&self, name: &str) -> Option<&ScheduleRecord> {
         self.by_name.get(name)
-    }
-
-    pub(super) fn due(&self, limit: usize, now: Timestamp) -> DueSchedules {
-        let mut by_next = self.by_next.iter().peekable();
-        let mut due = Vec::new();
-        while let Some((_, name)) = by_next.next_if(|(at, _)| *at <= now && due.len() < limit) {
-            due.extend(self.get(name).cloned());
-        }
-        let next_due = by_next.peek().map(|(at, _)| *at);
-        DueSchedules { due, next_due }
     }
 
     /// Those with a next slot until then, by it; all, with the ended ones at the end, for `None`.
@@ -55,6 +45,10 @@ impl Schedules {
         if let Some(next) = record.next {
             self.by_next.insert((next, record.name.clone()));
         }
+        if let Some(buffered) = &record.buffered {
+            self.buffered
+                .insert(record.name.clone(), buffered.behind.clone());
+        }
         self.by_name.insert(record.name.clone(), record);
     }
 
@@ -63,6 +57,7 @@ impl Schedules {
         if let Some(next) = record.next {
             self.by_next.remove(&(next, record.name.clone()));
         }
+        self.buffered.remove(name);
         Some(record)
     }
 
@@ -89,11 +84,48 @@ impl Schedules {
 }
 
 impl State {
+    pub(super) fn due_schedules(&self, limit: usize, now: Timestamp) -> DueSchedules {
+        let schedules = &self.schedules;
+        let mut by_next = schedules.by_next.iter().peekable();
+        let mut due = Vec::new();
+        while let Some((_, name)) = by_next.next_if(|(at, _)| *at <= now && due.len() < limit) {
+            due.extend(schedules.get(name).cloned());
+        }
+        let next_due = by_next.peek().map(|(at, _)| *at);
+        let turn = |record: &&ScheduleRecord| {
+            let waits_for = schedules.buffered.get(&record.name);
+            let ended = waits_for.is_some_and(|job| !is_alive(self.status(job)));
+            ended && record.next.is_none_or(|next| next > now)
+        };
+        let buffered = schedules.buffered.keys();
+        let buffered = buffered.filter_map(|name| schedules.get(name));
+        due.extend(buffered.filter(turn).take(limit).cloned());
+        let watched = due.iter().flat_map(|record| &record.watched);
+        let jobs = watched.filter_map(|job| Some((job.clone(), self.status(job)?)));
+        DueSchedules {
+            jobs: jobs.collect(),
+            due,
+            buffered: !schedules.buffered.is_empty(),
+            next_due,
+        }
+    }
+
+    fn status(&self, job: &JobId) -> Option<Status> {
+        self.job(job).map(|job| job.status)
+    }
+
     pub(super) fn advance(&mut self, decision: Decision, now: Timestamp) -> Advanced {
         let record = &decision.record;
         let before = record.version.checked_sub(1);
         let outcome = self.schedules.compare(&record.name, &record.id, before);
+        let holds = (decision.given.iter()).all(|given| given.holds(self.status(&given.job)));
+        if outcome == Advanced::Done && !holds {
+            return Advanced::Conflict;
+        }
         if outcome == Advanced::Done {
+            for job in &decision.cancel {
+                self.cancel(job, now);
+            }
             self.schedules.write_ledger(&record.id, decision.ledger);
             self.schedules.put(decision.record);
             for job in decision.jobs {

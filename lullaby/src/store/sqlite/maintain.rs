@@ -55,11 +55,13 @@ pub(super) fn nothing_lost(step: &Step<'_>, expired: bool, limit: usize) -> Resu
 
 pub(super) fn reap(step: &mut Step<'_>, expired: bool, limit: usize) -> Result<Reaped> {
     let mut dead = dead_owners(step)?;
+    // Only those that had left nothing behind when this step began are done with: until it is committed, the others' locks must stay
+    // where every process sees that they are free.
+    let still: Vec<OwnerId> = owners(step.conn)?;
     let mut reaped = Reaped::default();
     for job in lost(step, &dead, expired, limit)? {
         return_one(step, &job, &mut reaped)?;
     }
-    let still: Vec<OwnerId> = owners(step.conn)?;
     let gone: Vec<OwnerId> = dead.ids().filter(|id| !still.contains(id)).collect();
     for id in gone {
         dead.bury(id);
@@ -174,4 +176,11 @@ pub(super) fn sweep(step: &mut Step<'_>, limit: usize) -> Result<Swept> {
         jobs: over.len(),
         next_expiry: first_expiry(step.conn)?,
     })
+}
+
+/// Writes something that nobody reads.
+pub(super) fn probe(step: &mut Step<'_>) -> Result<()> {
+    let sql = "INSERT INTO lullaby_meta (name, value) VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1";
+    step.conn.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }

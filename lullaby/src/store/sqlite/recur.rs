@@ -1,17 +1,17 @@
 //! Moving what is due, and schedules.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::produce;
-use super::row::{SCHEDULED, instant_value, size, to_json};
+use super::row::{SCHEDULED, code, instant_value, size, status, to_json};
 use super::step::{Step, stand, stand_columns};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord};
+use crate::job::{JobId, Status};
+use crate::schedule::{Decision, LEDGER_LINES, LedgerLine, ScheduleId, ScheduleRecord};
 use crate::store::{Advanced, DueSchedules, Moved, Page, Topic};
-
-/// How many lines of a schedule's ledger are kept: the newest.
-const LEDGER_LINES: i64 = 200;
 
 /// The lowest `pos` of a status over all queues: when the first of its jobs is due, or the first lease ends.
 pub(super) fn first_of(conn: &Connection, status: i64) -> Result<Option<Timestamp>> {
@@ -85,6 +85,12 @@ fn advance_one(step: &mut Step<'_>, decision: &Decision) -> Result<Advanced> {
     let record = &decision.record;
     let outcome = compare(step.conn, record, record.version.checked_sub(1))?;
     if outcome == Advanced::Done {
+        for given in &decision.given {
+            if !given.holds(job_status(step.conn, &given.job)?) {
+                return Ok(Advanced::Conflict);
+            }
+        }
+        produce::cancel(step, &decision.cancel)?;
         write_ledger(step.conn, &record.id, &decision.ledger)?;
         write_record(step.conn, record)?;
         for job in &decision.jobs {
@@ -92,6 +98,13 @@ fn advance_one(step: &mut Step<'_>, decision: &Decision) -> Result<Advanced> {
         }
     }
     Ok(outcome)
+}
+
+fn job_status(conn: &Connection, id: &JobId) -> Result<Option<Status>> {
+    let mut statement = conn.prepare_cached("SELECT status FROM lullaby_job WHERE id = ?1")?;
+    Ok(statement
+        .query_row([id.as_str()], |row| status(row, 0))
+        .optional()?)
 }
 
 /// Whether the schedule of this record's name and id stands at this version.
@@ -114,14 +127,15 @@ fn compare(conn: &Connection, record: &ScheduleRecord, version: Option<u64>) -> 
 
 fn write_record(conn: &Connection, record: &ScheduleRecord) -> Result<()> {
     conn.prepare_cached(
-        "INSERT INTO lullaby_schedule (name, id, version, next, record) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (name) DO UPDATE SET id = ?2, version = ?3, next = ?4, record = ?5",
+        "INSERT INTO lullaby_schedule (name, id, version, next, behind, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT (name) DO UPDATE SET id = ?2, version = ?3, next = ?4, behind = ?5, record = ?6",
     )?
     .execute(params![
         record.name,
         record.id.as_str(),
         size(usize::try_from(record.version).unwrap_or(usize::MAX)),
         instant_value(record.next),
+        record.buffered.as_ref().map(|one| one.behind.as_str()),
         to_json(record)?,
     ])?;
     Ok(())
@@ -165,7 +179,7 @@ fn write_ledger(conn: &Connection, id: &ScheduleId, lines: &[LedgerLine]) -> Res
         write(number, open)?;
     }
     conn.prepare_cached("DELETE FROM lullaby_ledger WHERE schedule = ?1 AND line <= ?2")?
-        .execute(params![id.as_str(), number - LEDGER_LINES])?;
+        .execute(params![id.as_str(), number - size(LEDGER_LINES)])?;
     Ok(())
 }
 
@@ -214,7 +228,7 @@ pub(super) fn due_schedules(
     let mut statement = conn.prepare_cached(
         "SELECT record FROM lullaby_schedule WHERE next <= ?1 ORDER BY next, name LIMIT ?2",
     )?;
-    let due = records(statement.query_map(params![now.as_millis(), size(limit)], record)?)?;
+    let mut due = records(statement.query_map(params![now.as_millis(), size(limit)], record)?)?;
     let after = (due.last()).and_then(|last| Some((last.next?.as_millis(), last.name.clone())));
     let next_due: Option<i64> = match after {
         Some((next, name)) => conn
@@ -227,10 +241,50 @@ pub(super) fn due_schedules(
             .prepare_cached("SELECT min(next) FROM lullaby_schedule WHERE next IS NOT NULL")?
             .query_row([], |row| row.get(0))?,
     };
+    let buffered = conn
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM lullaby_schedule WHERE behind IS NOT NULL)")?
+        .query_row([], |row| row.get(0))?;
+    if buffered {
+        due.extend(buffered_turns(conn, now, limit)?);
+    }
+    let mut jobs = BTreeMap::new();
+    for job in due.iter().flat_map(|record| &record.watched) {
+        if let Some(status) = job_status(conn, job)? {
+            jobs.insert(job.clone(), status);
+        }
+    }
     Ok(DueSchedules {
         due,
+        jobs,
+        buffered,
         next_due: next_due.map(Timestamp::from_millis),
     })
+}
+
+/// Schedules with nothing else due whose buffered slot waits for a job that has ended or is gone.
+fn buffered_turns(conn: &Connection, now: Timestamp, limit: usize) -> Result<Vec<ScheduleRecord>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT s.record FROM lullaby_schedule s \
+         WHERE s.behind IS NOT NULL AND (s.next IS NULL OR s.next > ?1) \
+           AND NOT EXISTS (SELECT 1 FROM lullaby_job j WHERE j.id = s.behind AND j.status NOT IN (?2, ?3, ?4, ?5)) \
+         ORDER BY s.name LIMIT ?6",
+    )?;
+    let [finished, failed, canceled, stopped] = [
+        Status::Finished,
+        Status::Failed,
+        Status::Canceled,
+        Status::Stopped,
+    ]
+    .map(code);
+    let which = params![
+        now.as_millis(),
+        finished,
+        failed,
+        canceled,
+        stopped,
+        size(limit)
+    ];
+    records(statement.query_map(which, record)?)
 }
 
 pub(super) fn schedule(conn: &Connection, name: &str) -> Result<Option<ScheduleRecord>> {

@@ -14,6 +14,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::fault::is_busy;
+use super::looks::Looks;
 use super::maintain;
 use super::step::{Memo, Step};
 use super::{Durability, SqliteOptions};
@@ -159,6 +160,8 @@ pub(super) struct Pace {
     busy: AtomicBool,
     /// A `Look` is on its way.
     looking: AtomicBool,
+    /// The log was written to since the last look.
+    touched: AtomicBool,
     /// The store is being closed: waiting for locks ends.
     closing: AtomicBool,
 }
@@ -172,6 +175,7 @@ pub(super) struct Nudge {
 
 impl Nudge {
     pub(super) fn look(&self) {
+        self.pace.touched.store(true, Ordering::SeqCst);
         if !self.pace.busy.load(Ordering::SeqCst) && !self.pace.looking.swap(true, Ordering::SeqCst)
         {
             // A closed store has nobody to tell.
@@ -193,6 +197,7 @@ impl Writer {
         let loop_ = Loop {
             wall_offset: wall_offset(&*options.clock),
             next_tick: host.monotonic() + POLL,
+            looks: Looks::default(),
             data_version: data_version(&conn)?,
             conn,
             memo,
@@ -314,6 +319,7 @@ struct Loop {
     /// Changes when another connection commits.
     data_version: i64,
     next_tick: Duration,
+    looks: Looks,
     /// The time of day minus the monotonic clock, in milliseconds.
     wall_offset: i128,
 }
@@ -333,7 +339,9 @@ impl Loop {
             // In this order: what changes from here on is told by a nudge, what changed before is seen by this look.
             self.pace.busy.store(false, Ordering::SeqCst);
             self.look();
-            let rest = self.next_tick.saturating_sub(self.host.monotonic());
+            let wake_at = self.looks.next().unwrap_or(self.next_tick);
+            let wake_at = wake_at.min(self.next_tick);
+            let rest = wake_at.saturating_sub(self.host.monotonic());
             match self.inbox.recv_timeout(rest) {
                 Ok(Message::Run(first)) => {
                     self.pace.busy.store(true, Ordering::SeqCst);
@@ -354,12 +362,18 @@ impl Loop {
 
     /// Raises all signals if another connection committed since the last look.
     fn look(&mut self) {
+        let now = self.host.monotonic();
+        if self.pace.touched.swap(false, Ordering::SeqCst) {
+            self.looks.touched(now);
+        } else {
+            self.looks.taken(now);
+        }
         // A file that cannot be read now is looked at again at the next tick.
         if let Ok(version) = data_version(&self.conn)
             && version != self.data_version
         {
             self.data_version = version;
-            self.neighbour_at = Some(self.host.monotonic());
+            self.neighbour_at = Some(now);
             self.signals.raise_all();
         }
     }
@@ -436,10 +450,12 @@ impl Loop {
         };
         let mut done = Vec::with_capacity(group.len());
         self.memo.look_afresh();
-        match run_all(&step, &mut self.memo, &*self.clock, group, &mut done)
-            .and_then(|()| Ok(step.commit()?))
-        {
+        match run_all(&step, &mut self.memo, &*self.clock, group, &mut done).and_then(|()| {
+            crate::failpoint::hit("commit.before");
+            Ok(step.commit()?)
+        }) {
             Ok(()) => {
+                crate::failpoint::hit("commit.after");
                 for topic in self.memo.take_topics() {
                     self.signals.raise(topic);
                 }

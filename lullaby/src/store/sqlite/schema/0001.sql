@@ -64,9 +64,11 @@ CREATE TABLE lullaby_schedule (
     id      TEXT NOT NULL,
     version INTEGER NOT NULL,
     next    INTEGER,
+    behind  TEXT, -- the id of the job that its buffered slot waits for
     record  TEXT NOT NULL -- all of it, JSON
 );
 CREATE INDEX lullaby_schedule_next ON lullaby_schedule (next, name) WHERE next IS NOT NULL;
+CREATE INDEX lullaby_schedule_behind ON lullaby_schedule (behind) WHERE behind IS NOT NULL;
 
 CREATE TABLE lullaby_ledger (
     schedule TEXT NOT NULL,

@@ -1,0 +1,323 @@
+//! `lullaby schedule …`
+
+mod plan;
+mod preview;
+mod show;
+
+use clap::Subcommand;
+use lullaby::schedule::{Owner, ScheduleRecord, Verdict};
+use lullaby::store::Page;
+use lullaby::{Lullaby, NewJob};
+use serde_json::{Map, Value};
+
+use self::plan::Plan;
+use self::preview::Preview;
+use self::show::{record_json, record_text, schedule_table};
+use crate::print::Out;
+
+/// What recurs: add, see, change, pause, run and remove schedules.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Schedule {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Make a schedule
+    Add(Add),
+    /// All schedules, by their next slot
+    List(List),
+    /// All about one schedule, with the end of its ledger
+    Show(Show),
+    /// Change what is given, keep the rest: history and slot numbers too
+    Edit(Edit),
+    /// Let its slots pass without a run until it is resumed
+    Pause(Pause),
+    /// Go on after a pause; its slots are not made up for
+    Resume(Named),
+    /// Run it now, beside its slots
+    Run(Named),
+    /// Remove schedules; their jobs stay
+    Rm(Rm),
+    /// When its next slots are
+    Preview(Preview),
+}
+
+#[derive(clap::Args, Debug)]
+struct Add {
+    /// Its name, unique in the store
+    name: String,
+    /// The task's wire name
+    task: String,
+    /// Arguments: JSON values, or text; key=value for named ones
+    arguments: Vec<String>,
+    #[command(flatten)]
+    plan: Plan,
+}
+
+#[derive(clap::Args, Debug)]
+struct Edit {
+    /// Its name
+    name: String,
+    #[command(flatten)]
+    plan: Plan,
+}
+
+#[derive(clap::Args, Debug)]
+struct List {
+    /// How many to leave out first
+    #[arg(long, default_value_t = 0)]
+    offset: usize,
+    /// The most to list
+    #[arg(long, short = 'n', default_value_t = 20)]
+    length: usize,
+}
+
+#[derive(clap::Args, Debug)]
+struct Show {
+    /// Its name
+    name: String,
+    /// How many lines of its ledger
+    #[arg(long, short = 'n', default_value_t = 10)]
+    length: usize,
+}
+
+#[derive(clap::Args, Debug)]
+struct Pause {
+    /// Its name
+    name: String,
+    /// Why, for whoever looks
+    #[arg(long)]
+    note: Option<String>,
+}
+
+#[derive(clap::Args, Debug)]
+struct Named {
+    /// Its name
+    name: String,
+}
+
+#[derive(clap::Args, Debug)]
+struct Rm {
+    /// Their names
+    #[arg(required = true)]
+    names: Vec<String>,
+}
+
+impl Schedule {
+    /// True for a preview of cron lines: nothing is asked of a store.
+    pub(crate) fn needs_no_store(&self) -> bool {
+        matches!(&self.verb, Verb::Preview(preview) if preview.is_about_lines())
+    }
+
+    pub(crate) async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
+        let done = match &self.verb {
+            Verb::Add(verb) => return verb.run(lullaby, out).await,
+            Verb::List(verb) => return verb.run(lullaby, out).await,
+            Verb::Rm(verb) => return verb.run(lullaby, out).await,
+            Verb::Preview(verb) => return verb.run(lullaby, out).await,
+            Verb::Show(verb) => verb.run(lullaby, out).await,
+            Verb::Edit(verb) => verb.run(lullaby, out).await,
+            Verb::Pause(verb) => verb.run(lullaby, out).await,
+            Verb::Resume(named) => {
+                let resumed = lullaby.scheduler().resume(&named.name).await;
+                resumed
+                    .map_err(Into::into)
+                    .and_then(|record| say(lullaby, out, &record))
+            }
+            Verb::Run(named) => run_now(lullaby, out, &named.name).await,
+        };
+        // A name that does not exist is an answer, not a failure of the command.
+        done.or_else(|error| match error.downcast_ref::<lullaby::Error>() {
+            Some(missing) if missing.is_not_found() => {
+                eprintln!("lullaby: {missing}");
+                Ok(false)
+            }
+            _ => Err(error),
+        })
+    }
+}
+
+impl Add {
+    async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
+        let scheduler = lullaby.scheduler();
+        if scheduler.get(&self.name).await?.is_some() {
+            eprintln!(
+                "lullaby: there is a schedule named {:?} already; `lullaby schedule edit` changes it",
+                self.name
+            );
+            return Ok(false);
+        }
+        let (args, kwargs) = arguments(&self.arguments)?;
+        let job = NewJob::named(&self.task, &args, &kwargs)?;
+        let now = lullaby.now();
+        let schedule = self
+            .plan
+            .state(scheduler.schedule(&self.name, self.plan.queue(job)))?;
+        let record = schedule.owner(Owner::Person).await?;
+        if self.plan.start().is_some_and(|start| start <= now)
+            && record.next.is_some_and(|next| next <= now)
+        {
+            eprintln!("lullaby: its start has passed: it runs at once");
+        }
+        say(lullaby, out, &record)
+    }
+}
+
+impl Edit {
+    async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
+        let now = lullaby.now();
+        let scheduler = lullaby.scheduler();
+        // Read once before, so that what is wrong is said before anything changes.
+        let Some(record) = scheduler.get(&self.name).await? else {
+            return Err(lullaby::Error::not_found(format!(
+                "there is no schedule named {:?}",
+                self.name
+            ))
+            .into());
+        };
+        self.plan.change(&mut record.spec.clone(), now)?;
+        let change = |spec: &mut _| {
+            // It was checked just now; only the trigger underneath can have changed since.
+            let _ = self.plan.change(spec, now);
+        };
+        let record = scheduler.edit(&self.name, change).await?;
+        say(lullaby, out, &record)
+    }
+}
+
+impl List {
+    async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
+        let page = Page {
+            offset: self.offset,
+            length: self.length,
+        };
+        let schedules = lullaby.store().list_schedules(None, page).await?;
+        let total = lullaby.store().count_schedules(None).await?;
+        let all: Vec<_> = schedules
+            .iter()
+            .map(|record| record_json(record, &[]))
+            .collect();
+        let value = serde_json::json!({ "total": total, "schedules": all });
+        out.show(&value, || {
+            let table = schedule_table(&schedules, lullaby.now());
+            format!("{table}{} of {total}\n", schedules.len())
+        })?;
+        Ok(true)
+    }
+}
+
+impl Show {
+    async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
+        let scheduler = lullaby.scheduler();
+        let ledger = scheduler.ledger(&self.name, self.length).await?;
+        let Some(record) = scheduler.get(&self.name).await? else {
+            return Ok(false);
+        };
+        out.show(&record_json(&record, &ledger), || {
+            record_text(&record, &ledger, lullaby.now())
+        })?;
+        Ok(true)
+    }
+}
+
+impl Pause {
+    async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
+        let note = self.note.as_deref();
+        let record = lullaby.scheduler().pause(&self.name, note).await?;
+        say(lullaby, out, &record)
+    }
+}
+
+impl Rm {
+    async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
+        let mut lines = Vec::new();
+        for name in &self.names {
+            let removed = lullaby.store().remove_schedule(name, None).await?;
+            let said = if removed {
+                "removed"
+            } else {
+                "there is no such schedule"
+            };
+            lines.push((name, removed, said));
+        }
+        let value = lines.iter().map(|(name, removed, said)| {
+            serde_json::json!({ "name": name, "removed": removed, "message": said })
+        });
+        out.show(&value.collect::<Vec<_>>(), || {
+            lines
+                .iter()
+                .map(|(name, _, said)| format!("{name}  {said}\n"))
+                .collect()
+        })?;
+        Ok(lines.iter().all(|(_, removed, _)| *removed))
+    }
+}
+
+/// True if a job was made, or will be once an earlier one has ended.
+async fn run_now(lullaby: &Lullaby, out: Out, name: &str) -> anyhow::Result<bool> {
+    let line = lullaby.scheduler().run_now(name).await?;
+    let (made, job, said) = match &line.verdict {
+        Verdict::Fired { job } => (true, job, format!("runs as job {job}")),
+        Verdict::Buffered { job, behind } => (
+            true,
+            job,
+            format!("runs as job {job} once job {behind} has ended"),
+        ),
+        Verdict::Skipped { by } => (
+            false,
+            by,
+            format!("does not run: job {by} has not ended, and its runs must not overlap"),
+        ),
+        other => anyhow::bail!("expected a run by hand to fire or to be skipped, got {other:?}"),
+    };
+    let value = serde_json::json!({ "name": name, "made": made, "job": job, "message": said });
+    out.show(&value, || format!("{name}  {said}\n"))?;
+    Ok(made)
+}
+
+fn say(lullaby: &Lullaby, out: Out, record: &ScheduleRecord) -> anyhow::Result<bool> {
+    out.show(&record_json(record, &[]), || {
+        record_text(record, &[], lullaby.now())
+    })?;
+    Ok(true)
+}
+
+/// `3`, `"three"` and `three` are positional, `n=3` is named. What is no JSON is text.
+fn arguments(texts: &[String]) -> anyhow::Result<(Vec<Value>, Map<String, Value>)> {
+    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
+    let named = |text: &str| -> Option<(String, Value)> {
+        let (key, rest) = text.split_once('=')?;
+        let first = key.chars().next()?;
+        let is_name = (first.is_alphabetic() || first == '_')
+            && key.chars().all(|c| c.is_alphanumeric() || c == '_');
+        is_name.then(|| (key.to_owned(), value(rest)))
+    };
+    let (mut args, mut kwargs) = (Vec::new(), Map::new());
+    for text in texts {
+        match named(text) {
+            Some((key, value)) => anyhow::ensure!(
+                kwargs.insert(key.clone(), value).is_none(),
+                "the argument {key:?} is given twice"
+            ),
+            None => args.push(value(text)),
+        }
+    }
+    Ok((args, kwargs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn arguments_are_json_or_text_and_named_ones_have_a_key() {
+        let texts = ["3", "Mochi", "[1,2]", "n=3", "who=Mochi", "2=3", "true"].map(String::from);
+        let (args, kwargs) = arguments(&texts).expect("fine");
+        assert_eq!(json!(args), json!([3, "Mochi", [1, 2], "2=3", true]));
+        assert_eq!(json!(kwargs), json!({ "n": 3, "who": "Mochi" }));
+        assert!(arguments(&["a=1".into(), "a=2".into()]).is_err());
+    }
+}

@@ -1,0 +1,49 @@
+// The adopt page: a preview of the choice, a name for those who have none, and why a name will not do without losing the choice.
+
+const NAMES = ["Mochi", "Biscuit", "Ferri", "Pudding", "Nori", "Pebble", "Waffle", "Clover", "Pixel", "Maple", "Sesame", "Dumpling"];
+
+export function startAdopting() {
+  const form = document.querySelector("form[action='/adopt']");
+  if (!form) return;
+  const preview = document.getElementById("preview");
+  const stage = preview.closest(".stage");
+  const name = form.elements.name;
+  const draw = () => {
+    const chosen = form.querySelector("[name=species]:checked").closest("label").querySelector(".pet");
+    preview.replaceChildren(chosen.cloneNode(true));
+    const coat = form.elements.colour.value;
+    stage.dataset.coat = coat;
+    for (const pet of document.querySelectorAll(".form-card .pet, #preview .pet")) pet.dataset.coat = coat;
+    document.getElementById("adopt-name").textContent = name.value.trim() ? ` ${name.value.trim()}` : "";
+  };
+  form.addEventListener("input", draw);
+  draw();
+  form.addEventListener("change", (event) => {
+    if (!event.target.matches("[type=radio]")) return;
+    const pet = preview.querySelector(".pet");
+    pet.dataset.act = "playing";
+    setTimeout(() => delete pet.dataset.act, 1300);
+  });
+  const dice = document.getElementById("dice");
+  dice.hidden = false;
+  dice.addEventListener("click", () => {
+    const others = NAMES.filter((one) => one !== name.value);
+    name.value = others[Math.floor(Math.random() * others.length)];
+    draw();
+  });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const error = document.getElementById("adopt-error");
+    error.hidden = true;
+    const response = await fetch(form.action, {
+      method: "POST",
+      headers: { Accept: "application/json", "Content-Type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams(new FormData(form)),
+    }).catch(() => null);
+    if (response?.ok) { location.href = response.url; return; }
+    const told = await response?.json().catch(() => null);
+    error.textContent = told?.message ?? "The server does not answer just now. Try again in a moment.";
+    error.hidden = false;
+    name.focus();
+  });
+}

@@ -1,0 +1,22 @@
+// Starts what the page at hand needs. Every page works without any of this; see the server's forms.
+import { startAdopting } from "./adopt.js";
+import { startActions } from "./actions.js";
+import { startClock } from "./clock.js";
+import { startFlow } from "./flow.js";
+import { startLive } from "./live.js";
+import { startPet } from "./pet.js";
+import { rememberZone, startSettings } from "./settings.js";
+
+rememberZone();
+startSettings();
+const home = document.querySelector("main[data-pet]");
+if (home) {
+  startClock(home);
+  startPet();
+  startFlow();
+  startActions(home);
+  startLive(home);
+} else {
+  startAdopting();
+}
+navigator.serviceWorker?.register("/sw.js").catch(() => {}); // A convenience: without it there is no page offline.

@@ -1,0 +1,63 @@
+// The server's time, and everything on the page that moves with it. Countdowns are computed from the due time each time, never counted down.
+
+const offsets = []; // Server time minus ours, of the last few messages; the smallest delay is the truest.
+let minutesAhead = 0;
+
+export const serverNow = () => Date.now() + (offsets.length ? Math.max(...offsets) : 0);
+
+export function heardAt(serverMs) {
+  offsets.push(serverMs - Date.now());
+  if (offsets.length > 5) offsets.shift();
+}
+
+// As the server writes it; see src/page/when.rs.
+export function countdown(ms) {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  const minutes = Math.floor(seconds / 60), hours = Math.floor(seconds / 3600), days = Math.floor(seconds / 86400);
+  if (days > 0) return `${days} d ${hours % 24} h`;
+  if (hours > 0) return `${hours} h ${minutes % 60} m`;
+  return `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+// Where on the squeezed line: now is 0 %, a day is 100 %.
+const place = (ms) => Math.min(100, 100 * Math.log(1 + Math.max(0, ms) / 5000) / Math.log(1 + 86400 / 5));
+
+const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+
+function phase(minute) {
+  if (minute >= 360 && minute < 540) return "dawn";
+  if (minute >= 540 && minute < 1050) return "day";
+  return minute >= 1050 && minute < 1230 ? "dusk" : "night";
+}
+
+export function tick() {
+  const now = serverNow();
+  for (const node of document.querySelectorAll("[data-due]")) {
+    const left = Number(node.dataset.due) - now;
+    if (node.classList.contains("countdown")) setText(node, countdown(left));
+    else node.style.setProperty("--x", `${place(left).toFixed(2)}%`);
+  }
+  const local = new Date(now + minutesAhead * 60000);
+  const wall = document.getElementById("wall-clock");
+  if (wall) setText(wall, local.toISOString().slice(11, 19));
+  const minute = local.getUTCHours() * 60 + local.getUTCMinutes();
+  const stage = document.getElementById("stage");
+  if (stage.dataset.phase !== phase(minute)) stage.dataset.phase = phase(minute);
+  stage.querySelector(".hour-hand").setAttribute("transform", `rotate(${(minute % 720) / 2} 378 132)`);
+  stage.querySelector(".minute-hand").setAttribute("transform", `rotate(${(minute % 60) * 6} 378 132)`);
+  const wakes = Number(stage.dataset.wakes || 0);
+  const name = document.querySelector("main").dataset.pet;
+  document.title = (wakes > now ? `Zzz ${countdown(wakes - now)} ` : "") + `${name} · Virtual Pet`;
+}
+
+export function startClock(home) {
+  heardAt(Number(home.dataset.now));
+  minutesAhead = -new Date().getTimezoneOffset();
+  tick();
+  let timer = setInterval(tick, 250);
+  document.addEventListener("visibilitychange", () => {
+    clearInterval(timer);
+    document.documentElement.toggleAttribute("data-paused", document.hidden);
+    if (!document.hidden) { tick(); timer = setInterval(tick, 250); }
+  });
+}

@@ -1,0 +1,156 @@
+// Keeps the page up to date. One stream for each pet in a browser: the tab that holds the lock listens and tells the others.
+import { heardAt, tick } from "./clock.js";
+import { show, skipAll } from "./flow.js";
+import { morph, parse } from "./morph.js";
+import { look } from "./pet.js";
+import { chime } from "./sound.js";
+
+const SILENCE = 15000; // The server beats every 5 s.
+const FIRST_WAIT = 500, LONGEST_WAIT = 30000;
+const SPEAK_EVERY = 3000;
+
+const state = { source: null, wait: FIRST_WAIT, retryAt: 0, heard: 0, lastId: "", leads: false };
+const sections = new Map(); // The latest HTML of each section, for tabs that join.
+const held = new Map(); // Sections that wait for their job's token to land.
+let home, channel, timer, lastGood = new Date();
+
+const PET_SIDE = new Set(["plate", "gauges", "actions", "reason", "next", "growth", "chip"]);
+
+export function startLive(main) {
+  home = main;
+  const pet = home.dataset.id;
+  document.getElementById("retry").addEventListener("click", connect);
+  addEventListener("online", connect);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && state.leads && !state.source) connect(); });
+  addEventListener("pagehide", remember);
+  setInterval(watch, 1000);
+  channel = "BroadcastChannel" in self ? new BroadcastChannel(`pet-${pet}`) : null;
+  if (channel) channel.onmessage = ({ data }) => hear(data);
+  if (channel && navigator.locks) {
+    navigator.locks.request(`pet-${pet}`, () => { lead(); return new Promise(() => {}); });
+    channel.postMessage({ name: "hello" });
+  } else lead();
+}
+
+function lead() { state.leads = true; connect(); }
+
+function connect() {
+  if (!state.leads) return;
+  clearTimeout(timer);
+  state.retryAt = 0;
+  state.source?.close();
+  const query = state.lastId ? `?after=${state.lastId}` : "";
+  const source = new EventSource(`/pet/${encodeURIComponent(home.dataset.pet)}/events${query}`);
+  state.source = source;
+  state.heard = Date.now();
+  for (const name of ["patch", "beat", "gone", "bye"]) {
+    source.addEventListener(name, (event) => {
+      if (event.lastEventId) state.lastId = event.lastEventId;
+      const message = { name, data: JSON.parse(event.data), id: state.lastId };
+      channel?.postMessage(message);
+      hear(message);
+    });
+  }
+  // The browser itself gives up for good on a 503, which a proxy sends while the server restarts.
+  source.onerror = () => lose();
+}
+
+function lose(wait) {
+  state.source?.close();
+  state.source = null;
+  const pause = wait ?? state.wait * (0.7 + Math.random() * 0.6);
+  state.wait = Math.min(state.wait * 2, LONGEST_WAIT);
+  state.retryAt = Date.now() + pause;
+  clearTimeout(timer);
+  timer = setTimeout(connect, pause);
+  tell("reconnecting");
+}
+
+function hear({ name, data, id }) {
+  if (name === "hello") {
+    if (state.leads && sections.size) channel.postMessage({ name: "patch", data: { sections: Object.fromEntries(sections), steps: [] }, id: state.lastId });
+    return;
+  }
+  state.heard = Date.now();
+  state.wait = FIRST_WAIT;
+  if (id) state.lastId = id;
+  if (data.now) heardAt(data.now);
+  if (name === "patch") patch(data);
+  if (name === "bye" && state.leads) return lose(data.retry_ms * (0.5 + Math.random()));
+  if (name === "gone") { state.source?.close(); location.href = "/adopt"; return; }
+  tell("live");
+}
+
+function patch({ sections: changed, look: looks, steps, said }) {
+  const cause = steps.findLast((step) => step.kind === "pet.changed" && step.job);
+  const pressed = steps.some((step) => step.kind === "pet.changed" && !step.job);
+  if (pressed) { skipAll(); release(); }
+  for (const [id, html] of Object.entries(changed)) sections.set(id, html);
+  const later = {};
+  const landed = show(steps, () => {
+    for (const [id, html] of Object.entries(changed)) {
+      if (cause && !pressed && PET_SIDE.has(id) && !document.hidden) later[id] = html;
+      else draw(id, html);
+    }
+  });
+  if (cause && landed) {
+    for (const [id, html] of Object.entries(later)) held.set(id, html);
+    held.set("look", () => looks && look(looks, steps));
+    landed.then(release);
+  } else {
+    for (const [id, html] of Object.entries(later)) draw(id, html);
+    if (looks) look(looks, steps);
+  }
+  tick();
+  if (said) speak(said);
+  for (const step of steps) chime(step);
+  document.dispatchEvent(new Event("drawn"));
+}
+
+function draw(id, html) {
+  held.delete(id);
+  const old = document.getElementById(id);
+  if (old) morph(old, parse(html));
+}
+
+function release() {
+  for (const [id, what] of [...held]) {
+    held.delete(id);
+    if (typeof what === "function") what(); else draw(id, what);
+  }
+  tick();
+}
+
+// At most one sentence every three seconds; the newest wins.
+let spoken = 0, next = null;
+export function speak(sentence) {
+  clearTimeout(next);
+  const wait = Math.max(0, spoken + SPEAK_EVERY - Date.now());
+  next = setTimeout(() => { spoken = Date.now(); document.getElementById("sr").textContent = sentence; }, wait);
+}
+
+function tell(now) {
+  const pill = document.getElementById("live");
+  if (now === "live") { lastGood = new Date(); document.documentElement.dataset.ready = ""; }
+  if (pill.dataset.state !== now) {
+    pill.dataset.state = now;
+    pill.querySelector(".word").textContent = { live: "Live", reconnecting: "Reconnecting", offline: "Offline" }[now];
+  }
+  document.getElementById("lost").hidden = now === "live";
+}
+
+function watch() {
+  const pill = document.getElementById("live").dataset.state;
+  if (Date.now() - state.heard > SILENCE) state.leads && state.source ? lose() : tell("reconnecting");
+  if (!navigator.onLine && pill === "reconnecting") tell("offline");
+  if (pill === "live" || pill === "off") { if (!document.hidden) remember(); return; }
+  const seconds = Math.max(0, Math.ceil((state.retryAt - Date.now()) / 1000));
+  const words = `Connection lost. This is how things stood at ${lastGood.toTimeString().slice(0, 8)}. Trying again in ${seconds} s.`;
+  document.querySelector("#lost span").textContent = words;
+}
+
+// For "while you were away": when we were here last, and what we knew.
+function remember() {
+  if (document.getElementById("live").dataset.state !== "live") return;
+  document.cookie = `seen=${home.dataset.id}~${state.lastId || 0}~${Date.now()}; path=/; max-age=31536000; samesite=lax`;
+}

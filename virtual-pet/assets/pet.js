@@ -1,0 +1,78 @@
+// The pet itself: moods, reactions, pats, where it looks. All of it is picture; the server decides how the pet is.
+
+const REACTION = { eating: 2200, playing: 2200, waking: 1800, patted: 1500, refuse: 1000 };
+const BY_CHANGE = { fed: "eating", played: "playing", woke: "waking", hatched: "waking", grew: "playing" };
+const WORDS = {
+  eating: ["Nom nom nom!", "Yum!"],
+  full: ["I am full, but thank you."],
+  playing: ["Again! Again!", "Catch!"],
+  waking: ["Good morning!"],
+  patted: ["Hehe!", "That is nice."],
+  idle: ["Hi there!", "What is that robot doing?", "Nice weather in here."],
+};
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+let stage, pet, bubble, actTimer, sayTimer, resting = "";
+
+export function startPet() {
+  stage = document.getElementById("stage");
+  pet = stage.querySelector(".pet");
+  bubble = document.getElementById("bubble");
+  resting = bubble.textContent;
+  document.getElementById("pat").addEventListener("click", pat);
+  if (matchMedia("(hover: hover)").matches) document.addEventListener("pointermove", gaze, { passive: true });
+  setInterval(() => {
+    if (!document.hidden && pet.dataset.mood === "happy" && !pet.dataset.act) say(pick(WORDS.idle), 3000);
+  }, 20000);
+  sayTimer = setTimeout(settle, 4000);
+}
+
+const pick = (words) => words[Math.floor(Math.random() * words.length)];
+
+// What the server says of the looks, and what happened to cause it.
+export function look(looks, steps) {
+  const wasFull = document.querySelector("[data-kind=hunger] [aria-valuenow='0']") !== null;
+  pet.dataset.mood = looks.mood;
+  pet.dataset.stage = looks.stage;
+  pet.setAttribute("aria-label", looks.label);
+  stage.dataset.asleep = looks.asleep;
+  stage.dataset.wakes = looks.wakes ?? "";
+  const change = steps.findLast((step) => step.kind === "pet.changed" && step.what);
+  const act = BY_CHANGE[change?.what];
+  if (resting !== looks.says || !act) resting = looks.says;
+  if (act) react(act, pick(WORDS[act === "eating" && wasFull ? "eating" : act] ?? WORDS.playing));
+  else if (change) { delete pet.dataset.act; say(looks.says, 4000); }
+}
+
+export function react(act, words) {
+  clearTimeout(actTimer);
+  pet.dataset.act = act;
+  actTimer = setTimeout(() => delete pet.dataset.act, REACTION[act]);
+  if (words) say(words, 3000);
+}
+
+export function say(words, ms) {
+  clearTimeout(sayTimer);
+  bubble.textContent = words;
+  delete bubble.dataset.hidden;
+  sayTimer = setTimeout(settle, ms);
+}
+
+// Content pets are quiet; needs stay in words.
+function settle() {
+  if (pet.dataset.mood === "happy") bubble.dataset.hidden = "";
+  else bubble.textContent = resting;
+}
+
+function pat() {
+  if (pet.dataset.mood === "asleep" || pet.dataset.mood === "egg") return;
+  react("patted", pick(WORDS.patted));
+}
+
+// The eyes follow the pointer, by three units at most.
+function gaze(event) {
+  if (calm.matches) return;
+  const box = pet.getBoundingClientRect();
+  const x = (event.clientX - box.left - box.width / 2) / 300, y = (event.clientY - box.top - box.height * 0.6) / 300;
+  const limit = (value) => Math.max(-3, Math.min(3, value * 3)).toFixed(1);
+  pet.querySelector(".e-open").setAttribute("transform", `translate(${limit(x)} ${limit(y)})`);
+}

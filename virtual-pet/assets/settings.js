@@ -1,0 +1,64 @@
+// Theme, sound, help, single keys. What the server needs for its next page is in a cookie, the rest in local storage.
+import { actBy } from "./actions.js";
+import { isOn, toggleSound } from "./sound.js";
+
+const keep = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
+
+// Minutes ahead of UTC: the server writes times as this browser's clocks show them.
+export const rememberZone = () => keep("tz", -new Date().getTimezoneOffset());
+
+const isDark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+
+function toggleTheme() {
+  const theme = isDark() ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  keep("theme", theme);
+}
+
+function sound() {
+  const on = toggleSound();
+  document.getElementById("sound")?.setAttribute("aria-pressed", String(on));
+}
+
+export function startSettings() {
+  const wire = (id, press) => {
+    const button = document.getElementById(id);
+    if (button) { button.hidden = false; button.addEventListener("click", press); }
+    return button;
+  };
+  wire("theme", toggleTheme);
+  wire("sound", sound)?.setAttribute("aria-pressed", String(isOn()));
+  const help = document.getElementById("help");
+  wire("help-button", () => help.showModal());
+  const closeAway = wire("away-close", () => document.getElementById("away").remove());
+  closeAway?.addEventListener("click", () => document.getElementById("panel").focus());
+  const keysOn = document.getElementById("keys-on");
+  if (!keysOn) return;
+  keysOn.checked = localStorage.getItem("keys") !== "off";
+  keysOn.addEventListener("change", () => localStorage.setItem("keys", keysOn.checked ? "on" : "off"));
+  document.addEventListener("keydown", (event) => {
+    if (!keysOn.checked || event.ctrlKey || event.altKey || event.metaKey || help.open) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    const act = KEYS[event.key.toLowerCase()];
+    if (act) { event.preventDefault(); act(); }
+  });
+}
+
+function neighbour(by) {
+  const chips = [...document.querySelectorAll(".pet-chip")];
+  const at = chips.findIndex((chip) => chip.getAttribute("aria-current"));
+  const next = chips[(at + by + chips.length) % chips.length];
+  if (next && chips.length > 1) location.href = next.href;
+}
+
+const KEYS = {
+  f: () => actBy("feed"),
+  p: () => actBy("play"),
+  s: () => actBy(document.querySelector("form[data-action=wake]") ? "wake" : "sleep"),
+  m: sound,
+  t: toggleTheme,
+  j: () => { const panel = document.getElementById("panel"); panel.scrollIntoView(); panel.focus({ preventScroll: true }); },
+  "?": () => document.getElementById("help").showModal(),
+  "[": () => neighbour(-1),
+  "]": () => neighbour(1),
+};

@@ -1,0 +1,6 @@
+queue
+    .enqueue_at(
+        BIRTHDAY,
+        GrowUp { pet: PET, into: STAGE },
+    )
+    .await?

@@ -1,0 +1,6 @@
+queue
+    .enqueue_in(
+        EGG,
+        HatchEgg { pet: PET },
+    )
+    .await?

@@ -1,0 +1,8 @@
+lullaby
+    .scheduler()
+    .schedule(
+        NAME,
+        IncreaseHunger { pet: PET },
+    )
+    .every(HOUR)
+    .await?

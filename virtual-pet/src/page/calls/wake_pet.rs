@@ -1,0 +1,6 @@
+queue
+    .enqueue_in(
+        NAP,
+        WakePet { pet: PET, nap: COUNT },
+    )
+    .await?

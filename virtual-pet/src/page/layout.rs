@@ -1,0 +1,130 @@
+//! What every page has: head, header, the pets of this browser.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::icons::{icon, sheet};
+use super::rig::{Looks, head};
+use crate::pet::Pet;
+use crate::web::assets;
+use crate::web::encoded;
+
+/// Light or dark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Theme {
+    /// As the system says.
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    /// From the cookie's text.
+    pub(crate) fn read(text: &str) -> Self {
+        match text {
+            "light" => Self::Light,
+            "dark" => Self::Dark,
+            _ => Self::System,
+        }
+    }
+
+    fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::System => None,
+            Self::Light => Some("light"),
+            Self::Dark => Some("dark"),
+        }
+    }
+}
+
+/// What a page says of itself.
+#[derive(Debug)]
+pub(crate) struct Frame<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) theme: Theme,
+    pub(crate) pets: &'a [Pet],
+    pub(crate) current: Option<&'a Pet>,
+    /// Has a stream, and the buttons of a player.
+    pub(crate) live: bool,
+}
+
+/// The whole document.
+pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" data-theme=[frame.theme.as_str()] {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover";
+                meta name="description" content="A virtual pet, looked after by a job queue.";
+                meta name="theme-color" content="#FBF3E7" media="(prefers-color-scheme: light)";
+                meta name="theme-color" content="#171327" media="(prefers-color-scheme: dark)";
+                title { (frame.title) " · Virtual Pet" }
+                @for sheet in ["base.css", "pet.css", "room.css", "page.css", "panel.css"] {
+                    link rel="stylesheet" href=(assets::path(sheet));
+                }
+                link rel="preload" as="font" type="font/woff2" crossorigin href=(assets::path("nunito.woff2"));
+                link rel="icon" type="image/svg+xml" href=(assets::path("icon.svg"));
+                link rel="apple-touch-icon" href=(assets::path("icon-192.png"));
+                link rel="manifest" href="/manifest.webmanifest";
+                script type="module" src=(assets::path("app.js")) {}
+                @if frame.live { noscript { meta http-equiv="refresh" content="30"; } }
+            }
+            body {
+                (sheet())
+                a.skip href="#main" { "Skip to the pet" }
+                (header(frame))
+                (content)
+            }
+        }
+    }
+}
+
+fn header(frame: &Frame<'_>) -> Markup {
+    html! {
+        header.top {
+            a.brand href="/" {
+                span.logo { (icon("paw")) }
+                span { strong { "Virtual Pet" } small { "looked after by a job queue" } }
+            }
+            nav.pets aria-label="Your pets" {
+                @for pet in frame.pets {
+                    (chip(pet, frame.current.is_some_and(|current| current.id == pet.id)))
+                }
+                a.adopt-link href="/adopt" { (icon("plus")) "Adopt" }
+            }
+            @if frame.live {
+                div.tools {
+                    p #live.live data-state="off" { span.dot {} span.word { noscript { "Live updates need JavaScript" } } }
+                    button #sound.tool type="button" aria-pressed="false" hidden { (icon("mute")) (icon("sound")) span.unseen { "Sound" } }
+                    button #help-button.tool type="button" hidden { (icon("help")) span.unseen { "Help and keys" } }
+                    (theme_button())
+                }
+            } @else {
+                div.tools data-bare { }
+            }
+        }
+    }
+}
+
+/// A pet of this browser, as a link to it.
+pub(super) fn chip(pet: &Pet, is_current: bool) -> Markup {
+    let looks = Looks {
+        species: pet.species,
+        colour: pet.colour,
+        stage: pet.stage(),
+        mood: pet.mood(),
+    };
+    html! {
+        a.pet-chip id=[is_current.then_some("chip")] href=(format!("/pet/{}", encoded(pet.name.as_str()))) aria-current=[is_current.then_some("page")] {
+            (head(looks))
+            span { (pet.name) }
+        }
+    }
+}
+
+fn theme_button() -> Markup {
+    html! {
+        button #theme.tool type="button" hidden { (icon("moon")) (icon("sun")) span.unseen { "Light or dark" } }
+    }
+}

@@ -1,0 +1,154 @@
+//! The pages, drawn from plain values: no I/O, no clock. Each section of the pet's page is one function, which draws it for the first time
+//! and for the live stream alike, so there is one place for each piece of markup.
+
+mod adopt;
+mod away;
+mod code;
+mod icons;
+mod layout;
+mod panel;
+mod pet_card;
+mod rig;
+mod room;
+mod small;
+mod when;
+mod words;
+
+use lullaby::Timestamp;
+use lullaby::event::Event;
+use lullaby::store::WorkerRecord;
+use maud::Markup;
+use serde_json::{Value, json};
+
+pub(crate) use self::adopt::adopt;
+pub(crate) use self::layout::Theme;
+pub(crate) use self::small::{confirm, problem};
+pub(crate) use self::when::Zone;
+use self::words::{Reader, changed, lines};
+use crate::game::{Agenda, By, PET_CHANGED};
+use crate::pet::{Mood, Pet, Rules};
+
+/// How many lines of what just happened are shown.
+const LOG_LINES: usize = 6;
+
+/// Everything that a pet's page is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) pet: Pet,
+    pub(crate) rules: Rules,
+    /// What the one who looks is to it.
+    pub(crate) standing: By,
+    pub(crate) agenda: Agenda,
+    pub(crate) workers: Vec<WorkerRecord>,
+    /// Its latest events, the oldest first.
+    pub(crate) events: Vec<Event>,
+    pub(crate) now: Timestamp,
+    pub(crate) zone: Zone,
+}
+
+/// What stands around it, and changes only with a new page.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Around {
+    pub(crate) theme: Theme,
+    /// The pets of this browser.
+    pub(crate) pets: Vec<Pet>,
+    /// What happened since the last visit, oldest first, if that is long ago.
+    pub(crate) since: Option<Since>,
+}
+
+/// The last visit.
+#[derive(Clone, Debug)]
+pub(crate) struct Since {
+    pub(crate) at: Timestamp,
+    pub(crate) events: Vec<Event>,
+}
+
+impl View {
+    fn reader(&self) -> Reader<'_> {
+        Reader {
+            name: &self.pet.name,
+            standing: self.standing,
+            zone: self.zone,
+        }
+    }
+
+    /// What the stage shows: attributes only, so that its drawing stays and moves on.
+    pub(crate) fn look(&self) -> Value {
+        let pet = &self.pet;
+        json!({
+            "mood": pet.mood(),
+            "stage": pet.stage(),
+            "asleep": pet.is_asleep(),
+            "label": pet_card::label(pet),
+            "says": pet_card::says(pet.mood()),
+            "wakes": pet.nap.as_ref().map(|nap| nap.at.as_millis()),
+        })
+    }
+
+    /// The sections that change while one looks, by id.
+    pub(crate) fn sections(&self) -> Vec<(&'static str, Markup)> {
+        let lines = lines(&self.events, &self.reader());
+        vec![
+            ("chip", layout::chip(&self.pet, true)),
+            ("plate", pet_card::plate(self)),
+            ("gauges", pet_card::gauges(&self.pet)),
+            ("actions", pet_card::actions(self, None)),
+            ("reason", pet_card::reason(self)),
+            ("next", pet_card::next_up(self)),
+            ("growth", pet_card::growth(&self.pet)),
+            ("counters", panel::counters(&self.agenda)),
+            ("rows", panel::rows(self)),
+            ("queue", panel::queue(&self.agenda)),
+            ("bots", panel::workers(self)),
+            ("pile", panel::finished(&self.agenda)),
+            ("code", panel::code(self)),
+            ("log", panel::log(&lines, self.zone, LOG_LINES)),
+        ]
+    }
+
+    /// What a screen reader says of an event, if it concerns the pet.
+    pub(crate) fn said(&self, event: &Event) -> Option<String> {
+        let (_, _, title, _) =
+            (event.kind == PET_CHANGED).then(|| changed(event, &self.reader()))?;
+        Some(format!(
+            "{title}. {}.",
+            pet_card::gauges_in_words(&self.pet)
+        ))
+    }
+
+    fn minute_of_day(&self) -> i64 {
+        self.zone.minute_of_day(self.now)
+    }
+
+    fn is_asleep(&self) -> bool {
+        self.pet.mood() == Mood::Asleep
+    }
+}
+
+/// A pet's page.
+pub(crate) fn pet(view: &View, around: &Around) -> Markup {
+    let title = match view.pet.mood() {
+        Mood::Asleep => format!("Zzz {}", view.pet.name),
+        _ => view.pet.name.to_string(),
+    };
+    layout::page(
+        &layout::Frame {
+            title: &title,
+            theme: around.theme,
+            pets: &around.pets,
+            current: Some(&view.pet),
+            live: true,
+        },
+        &maud::html! {
+            main #main.home data-pet=(view.pet.name) data-id=(view.pet.id) data-now=(view.now.as_millis()) data-zone=(view.zone.minutes()) {
+                (pet_card::card(view))
+                div.scenes {
+                    @if let Some(since) = &around.since { (away::card(view, since)) }
+                    (panel::panel(view))
+                }
+            }
+            p #sr.unseen role="status" aria-live="polite" {}
+            (pet_card::help())
+        },
+    )
+}

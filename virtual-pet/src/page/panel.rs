@@ -1,0 +1,286 @@
+//! The right half: what happens behind the scenes. Every token, row, count and line stands for a job or an event of the store.
+
+use lullaby::{Job, Status};
+use maud::{Markup, html};
+
+use super::View;
+use super::code::{self, Shown};
+use super::icons::icon;
+use super::when::{Zone, countdown};
+use super::words::{Line, plain, task_words, worker_name};
+use crate::game::{Agenda, AgendaEntry};
+
+/// The time line always has room for so many rows: it must not jump when a job leaves.
+const ROWS: usize = 3;
+
+/// Places in the queue's picture, and tokens in the pile.
+const PLACES: usize = 5;
+
+/// A worker that was not seen for so long is shown as not answering. It announces itself every 30 s.
+const SILENT_MS: u128 = 75_000;
+
+/// The whole panel. The lab's door goes into its foot.
+pub(super) fn panel(view: &View) -> Markup {
+    html! {
+        section #panel.panel aria-labelledby="panel-title" tabindex="-1" {
+            div.panel-head {
+                div {
+                    h2 #panel-title { "Behind the scenes" }
+                    p.quiet { "Real jobs, live. Watch them wait, run and come back." }
+                }
+                (counters(&view.agenda))
+            }
+            p #lost.banner role="status" hidden { span {} button #retry.chip type="button" { "Try now" } }
+            div.flow.card {
+                (rows(view))
+                div.links aria-hidden="true" {
+                    span data-link="due" { (icon("down")) "when it is due" }
+                    span data-link="retry" { (icon("up")) "failed? try again later" }
+                    span data-link="every" { (icon("up")) "every hour, for ever" }
+                }
+                div.stations {
+                    (queue(&view.agenda))
+                    span.arrow { (icon("right")) }
+                    (workers(view))
+                    span.arrow { (icon("right")) }
+                    (finished(&view.agenda))
+                }
+            }
+            div.cards {
+                section.card aria-labelledby="code-title" {
+                    div.card-head {
+                        h3 #code-title { "The line that made it" }
+                        fieldset.segments {
+                            legend.unseen { "Language" }
+                            label { input type="radio" name="language" value="rust" checked; span { "Rust" } }
+                            label { input #python type="radio" name="language" value="python"; span { "Python" } }
+                        }
+                    }
+                    (code(view))
+                }
+                section.card aria-labelledby="log-title" {
+                    div.card-head { h3 #log-title { "What just happened" } }
+                    (log(&super::words::lines(&view.events, &view.reader()), view.zone, super::LOG_LINES))
+                }
+            }
+        }
+    }
+}
+
+/// How many jobs of this pet stand where.
+pub(super) fn counters(agenda: &Agenda) -> Markup {
+    let of = |status| {
+        agenda
+            .recent
+            .iter()
+            .filter(|job| job.status == status)
+            .count()
+    };
+    let counts = [
+        ("scheduled", agenda.scheduled.len()),
+        ("queued", of(Status::Queued)),
+        ("running", of(Status::Started)),
+        ("failed", of(Status::Failed)),
+    ];
+    html! {
+        ul #counters.counters {
+            @for (word, count) in counts {
+                li.chip data-status=[(count > 0).then_some(word)] { strong { (count) } " " (word) }
+            }
+        }
+    }
+}
+
+/// The time line.
+pub(super) fn rows(view: &View) -> Markup {
+    let entries = &view.agenda.scheduled;
+    let further = entries.len().saturating_sub(ROWS);
+    html! {
+        div #rows.schedule {
+            div.axis {
+                h3 { (icon("clock")) "Scheduled" }
+                div.marks aria-hidden="true" {
+                    @for (class, word) in [("now", "now"), ("m1", "1 min"), ("m10", "10 min"), ("h1", "1 h"), ("h6", "6 h"), ("d1", "1 day")] {
+                        span class=(class) { (word) }
+                    }
+                }
+                p.further { @if further > 0 { (further) " more" } @else { time #wall-clock { (view.zone.time(view.now)) } } }
+            }
+            ol.rows {
+                @for entry in entries.iter().take(ROWS) { (row(view, entry)) }
+                @for empty in entries.len().min(ROWS)..ROWS {
+                    li.row.ghost data-key=(format!("ghost-{empty}")) {
+                        @if empty == entries.len() && !view.is_asleep() {
+                            div.row-name { strong { "Wake up?" } code { "not scheduled" } }
+                            div.track { span.token.empty {} span.invite { "Press Sleep to add one" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(view: &View, entry: &AgendaEntry) -> Markup {
+    let words = task_words(&entry.task);
+    let left = entry.due_at.since(view.now);
+    let when = view.zone.day_and_time(entry.due_at, view.now);
+    let status = if entry.attempt > 1 {
+        "retry"
+    } else {
+        "scheduled"
+    };
+    html! {
+        li.row data-key=(format!("row-{}", entry.id)) data-row=(entry.task) {
+            button.row-name type="button" data-select=(entry.id) {
+                strong { (words.title) }
+                code { (entry.task) "(\"" (view.pet.name) "\")" }
+                span.unseen { ", " (status) ", " (when) }
+            }
+            div.track {
+                span.fuse data-due=(entry.due_at.as_millis()) data-status=(status) {}
+                span.token data-key=(entry.id) data-status=(status) data-due=(entry.due_at.as_millis()) {
+                    (icon(words.icon))
+                    @if entry.every.is_some() { span.badge { (icon("loop")) } }
+                }
+                @if entry.attempt > 1 { span.try-chip { "try " (entry.attempt) } }
+            }
+            div.row-time {
+                strong.countdown role="timer" data-due=(entry.due_at.as_millis()) { (countdown(left)) }
+                small { (when) }
+            }
+        }
+    }
+}
+
+fn token(job: &Job, status: &str) -> Markup {
+    let words = task_words(&job.template.task);
+    html! {
+        span.token data-key=(job.id) data-status=(status) title=(format!("{}: {}", words.title, job.status)) { (icon(words.icon)) }
+    }
+}
+
+fn of(agenda: &Agenda, status: Status) -> Vec<&Job> {
+    let of = agenda.recent.iter().filter(|job| job.status == status);
+    of.collect()
+}
+
+/// The queue: the next one stands at the right.
+pub(super) fn queue(agenda: &Agenda) -> Markup {
+    let mut waiting = of(agenda, Status::Queued);
+    waiting.reverse();
+    html! {
+        section #queue.station aria-label="Queue" {
+            div.station-head { h3 { "Queue" } code { "default" } span.count { (waiting.len()) " waiting" } }
+            div.places {
+                @for empty in waiting.len()..PLACES { span.token.empty data-key=(format!("place-{empty}")) {} }
+                @for job in waiting.iter().take(PLACES) { (token(job, "queued")) }
+            }
+            p.quiet { @if waiting.len() > PLACES { "and " (waiting.len() - PLACES) " more" } @else { "First in, first out" } }
+        }
+    }
+}
+
+/// The workers, each a robot.
+pub(super) fn workers(view: &View) -> Markup {
+    let running = of(&view.agenda, Status::Started);
+    let silent = |seen| view.now.since(seen).as_millis() > SILENT_MS;
+    let answering = view
+        .workers
+        .iter()
+        .filter(|worker| !silent(worker.seen_at))
+        .count();
+    html! {
+        section #bots.station.workers aria-label="Workers" {
+            div.station-head { h3 { "Workers" } span.count { (answering) " ready" } }
+            @if view.workers.is_empty() {
+                p.nobody { "No worker is running. Jobs wait safely in the queue. Start one: " code { "virtual-pet work" } }
+            } @else {
+                div.bots {
+                    @for worker in view.workers.iter().take(2) {
+                        @let theirs: Vec<_> = running.iter().filter(|job| job.worker.as_deref() == Some(&worker.name)).collect();
+                        @let state = if silent(worker.seen_at) { "lost" } else if theirs.is_empty() { "ready" } else { "busy" };
+                        div.bot data-key=(format!("bot-{}", worker.name)) data-worker=(worker.name) data-state=(state) {
+                            (robot())
+                            div.tray { @for job in theirs.iter().take(3) { (token(job, "started")) } }
+                            strong title=(worker.name) { (worker_name(&worker.name)) }
+                            small {
+                                @match state { "lost" => "not answering", "busy" => "busy", _ => "ready" }
+                                ", " (worker.concurrency) " hands"
+                            }
+                        }
+                    }
+                }
+                @if view.workers.len() > 2 { p.quiet { "and " (view.workers.len() - 2) " more" } }
+            }
+        }
+    }
+}
+
+fn robot() -> Markup {
+    maud::PreEscaped(
+        r##"<svg class="robot" viewBox="0 0 60 64" aria-hidden="true"><path class="antenna" d="M30 12V6"/><circle class="lamp" cx="30" cy="5" r="4"/><rect class="skull" x="10" y="12" width="40" height="28" rx="10"/><rect class="screen" x="15" y="18" width="30" height="16" rx="6"/><path class="eye-flat" d="M21 26h6M33 26h6"/><path class="eye-happy" d="M20 28q4-6 8 0M32 28q4-6 8 0"/><path class="eye-lost" d="M21 23l5 6M26 23l-5 6M34 23l5 6M39 23l-5 6"/><path class="hands" d="M14 46L5 53M46 46l9 7"/><path class="chest" d="M15 43h30l-3 16q-.5 3-3 3H21q-2.500 0-3-3z"/></svg>"##.to_owned(),
+    )
+}
+
+/// What is done, and what failed for good.
+pub(super) fn finished(agenda: &Agenda) -> Markup {
+    let done = of(agenda, Status::Finished);
+    let failed = of(agenda, Status::Failed);
+    html! {
+        section #pile.station aria-label="Finished" {
+            div.station-head { h3 { "Finished" } span.count { (agenda.finished) " kept" } }
+            div.places.piled {
+                @for job in done.iter().take(PLACES).rev() { (token(job, "finished")) }
+                @for job in failed.iter().take(3) { (token(job, "failed")) }
+            }
+            p.quiet {
+                @if let Some(job) = failed.first() {
+                    span.failed-word { "failed: " (job.error.as_deref().and_then(|error| error.lines().next()).unwrap_or("no reason given")) }
+                } @else if let Some(job) = done.first() {
+                    "last: " (job.result.as_deref().map(plain).unwrap_or_default())
+                    @if let (Some(began), Some(ended)) = (job.started_at, job.ended_at) { ", " (ended.since(began).as_millis()) " ms" }
+                } @else { "Nothing yet" }
+            }
+        }
+    }
+}
+
+/// The listings: the wake-up job first while there is one, then what is due next, then what ran.
+pub(super) fn code(view: &View) -> Markup {
+    let mut waiting: Vec<_> = view.agenda.scheduled.iter().collect();
+    waiting.sort_by_key(|entry| (entry.task != "wake_pet", entry.due_at));
+    let mut jobs: Vec<Shown> = waiting
+        .into_iter()
+        .take(ROWS)
+        .map(|entry| Shown {
+            id: entry.id.clone(),
+            task: entry.task.clone(),
+            status: "scheduled",
+            due: Some(view.zone.time(entry.due_at)),
+        })
+        .collect();
+    let ran = view.agenda.recent.iter().take(2).map(|job| Shown {
+        id: job.id.to_string(),
+        task: job.template.task.clone(),
+        status: job.status.as_str(),
+        due: job.due_at.map(|due| view.zone.time(due)),
+    });
+    jobs.extend(ran);
+    code::card(&view.pet, &jobs)
+}
+
+/// What just happened, the newest first.
+pub(super) fn log(lines: &[Line], zone: Zone, most: usize) -> Markup {
+    html! {
+        ol #log.log {
+            @for line in lines.iter().rev().take(most) {
+                li data-key=(format!("log-{}", line.id)) data-job=[line.job.as_ref()] {
+                    span.mark data-status=(line.tone) { (icon(line.icon)) }
+                    span.told { span { (line.title) } small { (line.detail) } }
+                    time { (zone.time(line.at)) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The small pages: a link to an action, and whatever went wrong.
+
+use maud::{Markup, html};
+
+use super::layout::{Frame, Theme, page};
+use super::pet_card::verb;
+use super::rig::{self, Looks};
+use crate::keeper::Key;
+use crate::pet::{Action, Colour, Mood, Pet, Species, Stage};
+use crate::web::{action_path, encoded};
+
+fn small(title: &str, looks: Looks, content: &Markup) -> Markup {
+    let frame = Frame {
+        title,
+        theme: Theme::System,
+        pets: &[],
+        current: None,
+        live: false,
+    };
+    page(
+        &frame,
+        &html! {
+            main #main.small.card {
+                (rig::pet(looks, None))
+                (content)
+            }
+        },
+    )
+}
+
+/// What a browser gets for a link to an action: nothing changes before its button is pressed.
+pub(crate) fn confirm(pet: &Pet, action: Action) -> Markup {
+    let looks = Looks {
+        species: pet.species,
+        colour: pet.colour,
+        stage: pet.stage(),
+        mood: pet.mood(),
+    };
+    small(
+        pet.name.as_str(),
+        looks,
+        &html! {
+            h1 { (verb(action)) " " (pet.name) "?" }
+            form method="post" action=(format!("{}{}", action_path(action), encoded(pet.name.as_str()))) {
+                input type="hidden" name="req" value=(Key::random().secret());
+                button.primary { (verb(action)) }
+            }
+            p { a href=(format!("/pet/{}", encoded(pet.name.as_str()))) { "To " (pet.name) } }
+        },
+    )
+}
+
+/// Why there is no other page; `back` leads to the pet that it is about.
+pub(crate) fn problem(status: u16, words: &str, back: Option<&str>) -> Markup {
+    let mood = if status < 500 {
+        Mood::Tired
+    } else {
+        Mood::Asleep
+    };
+    let looks = Looks {
+        species: Species::Cat,
+        colour: Colour::Peach,
+        stage: Stage::Kid,
+        mood,
+    };
+    small(
+        "Sorry",
+        looks,
+        &html! {
+            h1 { (status) }
+            p.lead { (words) }
+            @if let Some(name) = back {
+                p { a.primary href=(format!("/pet/{}", encoded(name))) { "Back to " (name) } }
+            } @else {
+                p { a.primary href="/adopt" { "Adopt a pet" } }
+            }
+        },
+    )
+}

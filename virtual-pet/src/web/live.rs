@@ -1,0 +1,273 @@
+//! `/pet/<name>/events`: a pet's page, kept up to date.
+//!
+//! | event | data |
+//! |---|---|
+//! | `patch` | `sections`: HTML by id, those that changed; `look`: what the stage shows; `steps`: the moves of jobs since the last patch; `said`: a sentence for screen readers; `now` |
+//! | `beat` | `now`, every 5 s |
+//! | `gone` | the pet was released; the stream ends |
+//! | `bye` | the server stops; the stream ends |
+//!
+//! The first patch holds every section, so that a page that missed something is right again; an event that was missed costs a picture at most.
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::sse::{Event as Frame, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use lullaby::event::{Event, EventId};
+use lullaby::{Stop, Timestamp};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::hub::Seat;
+use super::input::caller;
+use super::pages::{LATEST, view};
+use super::problem::Problem;
+use super::{App, pet_name};
+use crate::game::{Caller, GameError, PET_RELEASED};
+use crate::page::View;
+use crate::pet::PetName;
+
+/// How soon a browser tries again when the connection breaks.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Events this close together make one patch: a job's run is one picture, and a storm is no flood.
+const GATHER: Duration = Duration::from_millis(25);
+
+/// More steps than that are not shown one by one.
+const MOST_STEPS: usize = 12;
+
+/// The workers' heartbeats make no events: they are looked at again every so many beats.
+const BEATS_A_LOOK: u32 = 3;
+
+/// Where a page that comes back left off, if it cannot say so by `Last-Event-ID`.
+#[derive(Debug, Deserialize)]
+pub(super) struct After {
+    after: Option<u64>,
+}
+
+/// Opens the stream.
+pub(super) async fn open(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Query(query): Query<After>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let pet = app.game.look(&pet_name(&name)?).await?;
+    let caller = caller(&headers, None)?;
+    let seat = app.hub.sit(pet.id.as_str()).await;
+    let subject = Some(pet.id.as_str());
+    let mut events: VecDeque<_> = app
+        .game
+        .lullaby()
+        .events(subject, EventId(0), usize::MAX >> 1)
+        .await?
+        .into();
+    let newest = events.back().map_or(EventId(0), |event| event.id);
+    let last = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.trim().parse().ok());
+    let after = last.or(query.after).map_or(newest, EventId);
+    let missed: Vec<_> = events
+        .iter()
+        .filter(|event| event.id > after)
+        .map(step)
+        .collect();
+    events.drain(..events.len().saturating_sub(LATEST));
+    let mut page = LivePage {
+        name: pet.name.clone(),
+        app,
+        caller,
+        headers,
+        seat,
+        events,
+        sent: HashMap::new(),
+        steps: if missed.len() > MOST_STEPS {
+            Vec::new()
+        } else {
+            missed
+        },
+        said: None,
+        due: None,
+        beats: 0,
+        ended: false,
+    };
+    let first = page.patch().await?.retry(RETRY);
+    let frames = stream::unfold((page, Some(first)), |(mut page, first)| async {
+        let frame = match first {
+            Some(frame) => frame,
+            None => page.next().await?,
+        };
+        Some((Ok::<_, Infallible>(frame), (page, None)))
+    });
+    let mut response = Sse::new(frames).into_response();
+    // Proxies must not hold frames back.
+    response
+        .headers_mut()
+        .insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+struct LivePage {
+    app: App,
+    name: PetName,
+    caller: Caller,
+    headers: HeaderMap,
+    seat: Seat,
+    /// The latest, oldest first.
+    events: VecDeque<Event>,
+    /// The hash of what was last sent of each section: a page's HTML a stream would be 40 MB for a thousand.
+    sent: HashMap<&'static str, u64>,
+    /// To be told with the next patch.
+    steps: Vec<Value>,
+    said: Option<Event>,
+    /// When the next patch is due, if one is.
+    due: Option<Timestamp>,
+    beats: u32,
+    ended: bool,
+}
+
+enum Woken {
+    Event(Event),
+    Lagged,
+    Beat,
+    Due,
+    Stop,
+}
+
+impl LivePage {
+    async fn next(&mut self) -> Option<Frame> {
+        loop {
+            if self.ended {
+                return None;
+            }
+            match self.woken().await {
+                Woken::Event(event) if event.kind == PET_RELEASED => {
+                    self.ended = true;
+                    return Some(frame("gone", &json!({ "name": event.data["name"] })));
+                }
+                Woken::Event(event) => self.take(event),
+                Woken::Lagged => self.due = Some(self.app.game.now()),
+                Woken::Beat => {
+                    self.beats += 1;
+                    if self.beats.is_multiple_of(BEATS_A_LOOK) {
+                        self.due = Some(self.app.game.now());
+                    }
+                    return Some(frame(
+                        "beat",
+                        &json!({ "now": self.app.game.now().as_millis() }),
+                    ));
+                }
+                Woken::Due => {
+                    self.due = None;
+                    match self.patch().await {
+                        Ok(patch) => return Some(patch),
+                        Err(Problem::Game(GameError::NoSuchPet { .. })) => self.ended = true,
+                        Err(problem) => {
+                            tracing::warn!(pet = %self.name, %problem, "a page could not be drawn anew; its stream ends, and the browser asks again");
+                            self.ended = true;
+                        }
+                    }
+                }
+                Woken::Stop => {
+                    self.ended = true;
+                    let delay = u64::try_from(RETRY.as_millis()).unwrap_or(u64::MAX);
+                    return Some(frame("bye", &json!({ "retry_ms": delay })));
+                }
+            }
+        }
+    }
+
+    async fn woken(&mut self) -> Woken {
+        let clock = self.app.game.lullaby().clock().clone();
+        let due = async {
+            match self.due {
+                Some(at) => clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = self.seat.events.recv() => match event {
+                Ok(event) => Woken::Event((*event).clone()),
+                Err(RecvError::Lagged(_)) => Woken::Lagged,
+                Err(RecvError::Closed) => Woken::Stop,
+            },
+            () = due => Woken::Due,
+            // Fails only once the hub is gone, and the seat holds it.
+            _ = self.seat.beats.changed() => Woken::Beat,
+            () = self.app.shutdown.reached(Stop::Warm) => Woken::Stop,
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        if self.events.back().is_some_and(|last| last.id >= event.id) {
+            return;
+        }
+        if self.steps.len() < MOST_STEPS {
+            self.steps.push(step(&event));
+        }
+        if event.kind == crate::game::PET_CHANGED {
+            self.said = Some(event.clone());
+        }
+        self.events.push_back(event);
+        while self.events.len() > LATEST {
+            self.events.pop_front();
+        }
+        self.due.get_or_insert(self.app.game.now() + GATHER);
+    }
+
+    /// What has changed since the last one.
+    async fn patch(&mut self) -> Result<Frame, Problem> {
+        let pet = self.app.game.look(&self.name).await?;
+        let events = self.events.iter().cloned().collect();
+        let view = view(&self.app, pet, events, &self.caller, &self.headers).await?;
+        let data = json!({
+            "sections": self.changed_sections(&view),
+            "look": view.look(),
+            "steps": std::mem::take(&mut self.steps),
+            "said": self.said.take().and_then(|event| view.said(&event)),
+            "now": view.now.as_millis(),
+        });
+        let last = self.events.back().map_or(EventId(0), |event| event.id);
+        Ok(frame("patch", &data).id(last.to_string()))
+    }
+
+    fn changed_sections(&mut self, view: &View) -> Map<String, Value> {
+        let mut changed = Map::new();
+        for (id, html) in view.sections() {
+            let html = html.into_string();
+            let mut hasher = DefaultHasher::new();
+            html.hash(&mut hasher);
+            let hash = hasher.finish();
+            if self.sent.insert(id, hash) != Some(hash) {
+                changed.insert(id.to_owned(), html.into());
+            }
+        }
+        changed
+    }
+}
+
+/// A move for the picture: what the page needs to let a token fly.
+fn step(event: &Event) -> Value {
+    let data = &event.data;
+    json!({
+        "id": event.id,
+        "kind": event.kind,
+        "job": event.job,
+        "task": data["task"],
+        "worker": data["worker"],
+        "what": data["what"],
+        "req": data["req"],
+    })
+}
+
+fn frame(name: &str, data: &Value) -> Frame {
+    // JSON on one line: it cannot break the frame.
+    Frame::default().event(name).data(data.to_string())
+}

@@ -1,0 +1,77 @@
+// The real program and a real browser.
+import { spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
+const PROGRAM = process.env.VIRTUAL_PET ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug/virtual-pet");
+export const PICTURES = join(ROOT, "target/screenshots");
+mkdirSync(PICTURES, { recursive: true });
+
+/** A port that nobody listens on. */
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Starts the game; answers its address, and how to end it. */
+export async function startGame(options = [], port = 0) {
+  const child = spawn(PROGRAM, ["--listen", `127.0.0.1:${port}`, ...options], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { PATH: process.env.PATH, RUST_LOG: "error" },
+  });
+  const [line] = await once(createInterface(child.stdout), "line");
+  const url = /http:\/\/\S+/.exec(line)[0];
+  const end = async (signal) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    await ended;
+  };
+  return { url, pid: child.pid, stop: () => end("SIGTERM"), kill: () => end("SIGKILL") };
+}
+
+export const startBrowser = () => chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox"], // Containers have no user namespaces; the pages are our own.
+});
+
+/** A page of a new visitor. Whatever it complains of is in `complaints`. */
+export async function visit(browser, url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.complaints = [];
+  page.foreign = [];
+  page.on("console", (message) => { if (["error", "warning"].includes(message.type())) page.complaints.push(message.text()); });
+  page.on("pageerror", (error) => page.complaints.push(error.message));
+  page.on("request", (request) => { if (!request.url().startsWith(url) && !request.url().startsWith("data:")) page.foreign.push(request.url()); });
+  page.setDefaultTimeout(20000);
+  return page;
+}
+
+/** Adopts by JSON: hatched at once. */
+export async function adopt(url, name, species = "cat", colour = "peach") {
+  const response = await fetch(`${url}/api/pets`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ name, species, colour }),
+  });
+  if (response.status !== 201) throw new Error(await response.text());
+  return response.json();
+}
+
+export const act = (url, name, action) => fetch(`${url}/api/pets/${encodeURIComponent(name)}/${action}`, { method: "POST" });
+
+/** Waits until the page hears of changes. */
+export const live = (page) => page.waitForSelector("#live[data-state=live]");
+
+export const picture = (page, name) => page.screenshot({ path: join(PICTURES, `${name}.png`) });

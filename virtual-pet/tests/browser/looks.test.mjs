@@ -1,0 +1,136 @@
+// Widths, themes, motion, accessibility, weight.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { act, adopt, live, picture, startBrowser, startGame, visit } from "./game.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+const SCENES = [["adopt", "/adopt"], ["happy", "/pet/Happy"], ["asleep", "/pet/Asleep"], ["hungry", "/pet/Hungry"], ["tired", "/pet/Tired"], ["nobody", "/pet/Nobody"], ["link", "/feed_pet/Happy"]];
+
+let game, browser;
+before(async () => {
+  browser = await startBrowser();
+  game = await startGame(["--store", "memory:", "--limits", "off"]);
+  await adopt(game.url, "Happy", "axolotl", "sky");
+  await adopt(game.url, "Asleep", "bunny", "mint");
+  await act(game.url, "Asleep", "sleep");
+  await adopt(game.url, "Tired", "bear", "butter");
+  for (let n = 0; n < 4; n++) await act(game.url, "Tired", "play");
+  // Eight plays need two naps, ended by hand.
+  await adopt(game.url, "Hungry", "crab", "coral");
+  for (let n = 0; n < 8; n++) {
+    const played = await act(game.url, "Hungry", "play");
+    if (played.status === 409) {
+      for (const action of ["sleep", "wake", "play"]) await act(game.url, "Hungry", action);
+    }
+  }
+});
+after(async () => {
+  await browser?.close();
+  await game?.stop();
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [1280, 390]) {
+    test(`every page is accessible and fits, ${colorScheme} at ${width}`, async () => {
+      const size = { width, height: width === 390 ? 844 : 900 };
+      const page = await visit(browser, game.url, { colorScheme, viewport: size, reducedMotion: "reduce", bypassCSP: true });
+      for (const [name, path] of SCENES) {
+        await page.goto(game.url + path);
+        if (path.startsWith("/pet/") && name !== "nobody") await live(page);
+        await picture(page, `${name}-${colorScheme}-${width}`);
+        await page.evaluate(axe);
+        const { violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), RULES);
+        const told = violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 120)} ${node.any[0]?.message ?? ""}`));
+        assert.deepEqual(told, [], `${name} ${colorScheme} ${width}`);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+        assert.equal(wide, false, `${name} overflows sideways`);
+      }
+    });
+  }
+}
+
+for (const width of [320, 768, 1080, 1920]) {
+  test(`nothing overflows at ${width}`, async () => {
+    const page = await visit(browser, game.url, { viewport: { width, height: 800 } });
+    for (const path of ["/adopt", "/pet/Asleep"]) {
+      await page.goto(game.url + path);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), path);
+    }
+  });
+}
+
+test("on a phone the three buttons are within reach and large enough", async () => {
+  const page = await visit(browser, game.url, { viewport: { width: 390, height: 844 }, hasTouch: true });
+  await page.goto(`${game.url}/pet/Happy`);
+  for (const box of await page.locator(".action").evaluateAll((all) => all.map((one) => one.getBoundingClientRect().toJSON()))) {
+    assert.ok(box.bottom <= 844 && box.top > 500 && box.height >= 44 && box.width >= 44, JSON.stringify(box));
+  }
+});
+
+test("with reduced motion nothing moves", async () => {
+  const page = await visit(browser, game.url, { reducedMotion: "reduce" });
+  for (const path of ["/pet/Happy", "/pet/Asleep", "/pet/Hungry"]) {
+    await page.goto(game.url + path);
+    await live(page);
+    assert.equal(await page.evaluate(() => document.getAnimations().filter((one) => one.playState === "running").length), 0, path);
+  }
+});
+
+test("the theme is the system's until it is chosen, and then stays", async () => {
+  const page = await visit(browser, game.url, { colorScheme: "dark" });
+  const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  await page.goto(`${game.url}/pet/Happy`);
+  assert.equal(await ground(), "rgb(23, 19, 39)");
+  await page.click("#theme");
+  assert.equal(await ground(), "rgb(251, 243, 231)");
+  await page.reload();
+  assert.equal(await page.getAttribute("html", "data-theme"), "light");
+});
+
+test("sound is off at first, needs a gesture, and stays as it was set", async () => {
+  const page = await visit(browser, game.url);
+  await page.addInitScript(() => {
+    const Real = window.AudioContext;
+    window.contexts = 0;
+    window.AudioContext = class extends Real { constructor() { super(); window.contexts += 1; } };
+  });
+  await page.goto(`${game.url}/pet/Happy`);
+  await live(page);
+  assert.equal(await page.getAttribute("#sound", "aria-pressed"), "false");
+  assert.equal(await page.evaluate(() => window.contexts), 0);
+  await page.click("#sound");
+  assert.equal(await page.evaluate(() => window.contexts), 1);
+  await page.reload();
+  assert.equal(await page.getAttribute("#sound", "aria-pressed"), "true");
+});
+
+test("a first visit weighs at most 120 kB without fonts, and asks nobody else", async () => {
+  const page = await visit(browser, game.url);
+  const session = await page.context().newCDPSession(page);
+  const kinds = new Map();
+  const bytes = { fonts: 0, rest: 0 };
+  await session.send("Network.enable");
+  session.on("Network.responseReceived", ({ requestId, type }) => kinds.set(requestId, type));
+  session.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => { bytes[kinds.get(requestId) === "Font" ? "fonts" : "rest"] += encodedDataLength; });
+  await page.goto(`${game.url}/pet/Happy`, { waitUntil: "load" });
+  await live(page);
+  console.log(`a first visit: ${bytes.rest} bytes and ${bytes.fonts} bytes of fonts`);
+  assert.ok(bytes.rest > 10_000 && bytes.rest <= 120_000);
+  assert.deepEqual(page.foreign, []);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("it can be installed, and without a connection it says so", async () => {
+  const page = await visit(browser, game.url);
+  await page.goto(`${game.url}/pet/Happy`);
+  const manifest = await (await fetch(`${game.url}/manifest.webmanifest`)).json();
+  for (const icon of manifest.icons) assert.equal((await fetch(game.url + icon.src)).status, 200, icon.src);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await page.waitForFunction(() => navigator.serviceWorker.controller);
+  await page.context().setOffline(true);
+  await page.goto(`${game.url}/pet/Asleep`);
+  assert.match(await page.innerText("main"), /Your pet is safe on the server/);
+});

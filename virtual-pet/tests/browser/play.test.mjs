@@ -1,0 +1,209 @@
+// From adoption to a woken pet, as a player does it.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { act, adopt, live, picture, startBrowser, startGame, visit } from "./game.mjs";
+
+let game, browser;
+before(async () => {
+  browser = await startBrowser();
+  game = await startGame(["--store", "memory:", "--nap", "4s", "--limits", "off"]);
+});
+after(async () => {
+  await browser?.close();
+  await game?.stop();
+});
+
+const button = (page, action) => page.locator(`form[data-action=${action}] button`);
+const gauge = async (page, kind) => Number(await page.getAttribute(`[data-kind=${kind}] [role=meter]`, "aria-valuenow"));
+const untilGauge = (page, kind, value) => page.waitForSelector(`[data-kind=${kind}] [aria-valuenow="${value}"]`);
+
+test("a bunny is adopted, hatches by its job, plays, sleeps and is woken by its job", async () => {
+  const page = await visit(browser, game.url);
+  await page.goto(game.url);
+  await page.check("[name=species][value=bunny]", { force: true });
+  await page.check("[name=colour][value=lilac]", { force: true });
+  await page.fill("#name", "Mochi");
+  await page.waitForSelector("#preview [data-species=bunny][data-coat=lilac]");
+  await picture(page, "adopt-light-1280");
+  await page.click("form .primary");
+  await page.waitForURL("**/pet/Mochi");
+  await page.waitForSelector("svg.pet[data-species=bunny][data-coat=lilac][data-stage=egg]");
+  assert.equal(await page.locator("[data-row]").count(), 3);
+  assert.equal(await button(page, "feed").getAttribute("aria-disabled"), "true");
+  assert.match(await button(page, "feed").innerText(), /after hatching/);
+  await live(page);
+  await picture(page, "egg-light-1280");
+
+  await page.waitForSelector("svg.pet[data-stage=hatchling]");
+  await page.waitForSelector("#log >> text=Mochi hatched");
+  await page.waitForSelector("form[data-action=feed] button:not([aria-disabled])");
+  await picture(page, "hatched-light-1280");
+
+  await button(page, "play").click();
+  await untilGauge(page, "energy", 8);
+  assert.equal(await gauge(page, "hunger"), 1);
+  await picture(page, "playing-light-1280");
+  await button(page, "feed").click();
+  await untilGauge(page, "hunger", 0);
+
+  await button(page, "sleep").click();
+  await page.waitForSelector("#stage[data-asleep=true] .pet[data-mood=asleep]");
+  await page.waitForSelector("[data-row=wake_pet]");
+  assert.match(await page.innerText("#code .listing[data-first] .rust"), /enqueue_in[\s\S]*"Mochi"/);
+  assert.match(await button(page, "feed").innerText(), /after the nap/);
+  await picture(page, "asleep-light-1280");
+
+  await page.waitForSelector("#stage[data-asleep=false] .pet[data-mood=happy]");
+  assert.equal(await gauge(page, "energy"), 10);
+  assert.equal(await page.locator("[data-row=wake_pet]").count(), 0);
+  await page.waitForSelector("#log >> text=Wake up: finished");
+  assert.deepEqual(page.complaints, []);
+  assert.deepEqual(page.foreign, []);
+});
+
+test("a button that is off explains itself and changes nothing", async () => {
+  await adopt(game.url, "Tired", "bear", "cocoa");
+  for (let n = 0; n < 5; n++) await act(game.url, "Tired", "play");
+  const page = await visit(browser, game.url);
+  await page.goto(`${game.url}/pet/Tired`);
+  await live(page);
+  assert.match(await button(page, "play").innerText(), /needs 2 energy/);
+  // The browser counts aria-disabled as off; a player may press it all the same.
+  await button(page, "play").click({ force: true });
+  await page.waitForSelector(".pet[data-act=refuse]");
+  await page.waitForSelector("#sr >> text=needs 2 energy");
+  assert.equal(await gauge(page, "energy"), 0);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("waking by hand cancels the job", async () => {
+  const slow = await startGame(["--store", "memory:"]);
+  try {
+    await adopt(slow.url, "Mochi");
+    const page = await visit(browser, slow.url);
+    await page.goto(`${slow.url}/pet/Mochi`);
+    await live(page);
+    await button(page, "sleep").click();
+    await page.waitForSelector("[data-row=wake_pet]");
+    await button(page, "wake").click();
+    await page.waitForSelector("#stage[data-asleep=false]");
+    await page.waitForSelector("#log >> text=Wake up: canceled");
+    assert.equal(await page.locator("[data-row=wake_pet]").count(), 0);
+  } finally {
+    await slow.stop();
+  }
+});
+
+test("two browsers see each other's actions", async () => {
+  await adopt(game.url, "Shared");
+  const [one, two] = [await visit(browser, game.url), await visit(browser, game.url)];
+  for (const page of [one, two]) {
+    await page.goto(`${game.url}/pet/Shared`);
+    await live(page);
+  }
+  await two.evaluate(() => {
+    window.seen = new Promise((done) => {
+      const meter = () => document.querySelector("[data-kind=energy] [aria-valuenow='8']") && done(Date.now());
+      new MutationObserver(meter).observe(document.querySelector("#gauges"), { subtree: true, attributes: true, childList: true });
+    });
+  });
+  const pressed = await one.evaluate(() => { document.querySelector("form[data-action=play] button").click(); return Date.now(); });
+  console.log(`the other browser showed it after ${(await two.evaluate(() => window.seen)) - pressed} ms (wanted: 200)`);
+});
+
+test("without a script the page is whole, and its forms act", async () => {
+  await adopt(game.url, "Plain", "crab", "coral");
+  const page = await visit(browser, game.url, { javaScriptEnabled: false });
+  await page.goto(`${game.url}/pet/Plain`);
+  await page.waitForSelector("svg.pet[data-species=crab]");
+  await button(page, "play").click();
+  await page.waitForURL("**/pet/Plain");
+  assert.equal(await gauge(page, "energy"), 8);
+  await button(page, "feed").click();
+  assert.equal(await gauge(page, "hunger"), 0);
+  await button(page, "sleep").click();
+  await page.waitForSelector("#stage[data-asleep=true]");
+  await picture(page, "no-script-1280");
+  await button(page, "feed").click({ force: true });
+  await page.waitForSelector("text=is asleep until");
+  await page.click("text=Back to Plain");
+  await page.goto(`${game.url}/adopt`);
+  await page.fill("#name", "By hand");
+  await page.click("form .primary");
+  await page.waitForURL("**/pet/By%20hand");
+  await page.waitForSelector(".pet[data-stage=egg]");
+});
+
+test("a link to an action acts only once its button is pressed", async () => {
+  await adopt(game.url, "Linked");
+  await act(game.url, "Linked", "play");
+  const page = await visit(browser, game.url);
+  await page.goto(`${game.url}/feed_pet/Linked`);
+  const pet = async () => (await fetch(`${game.url}/api/pets/Linked`)).json();
+  assert.equal((await pet()).hunger, 1);
+  await page.click("button");
+  await page.waitForURL("**/pet/Linked");
+  assert.equal((await pet()).hunger, 0);
+});
+
+test("with the keyboard alone one adopts, feeds, plays and puts to sleep", async () => {
+  const page = await visit(browser, game.url);
+  await page.goto(`${game.url}/adopt`);
+  await page.focus("[name=species]:checked");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("Keys fps");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/pet/Keys%20fps");
+  await page.waitForSelector("form[data-action=play] button:not([aria-disabled])");
+  await page.keyboard.press("p");
+  await untilGauge(page, "energy", 8);
+  await page.focus("form[data-action=feed] button");
+  await page.keyboard.press("Enter");
+  await untilGauge(page, "hunger", 0);
+  await page.keyboard.press("?");
+  await page.waitForSelector("dialog[open]");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("s");
+  await page.waitForSelector("#stage[data-asleep=true]");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("focus stays where it is while the page changes", async () => {
+  await adopt(game.url, "Focus");
+  const page = await visit(browser, game.url);
+  await page.goto(`${game.url}/pet/Focus`);
+  await live(page);
+  await page.focus("form[data-action=play] button");
+  for (let n = 0; n < 10; n++) await act(game.url, "Focus", n % 2 ? "feed" : "play");
+  await untilGauge(page, "energy", 0);
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.kind), "play");
+});
+
+test("a name of letters, spaces and accents is shown as it is", async () => {
+  await adopt(game.url, "A B-é_1");
+  const page = await visit(browser, game.url);
+  await page.goto(`${game.url}/pet/${encodeURIComponent("A B-é_1")}`);
+  await live(page);
+  assert.equal(await page.innerText("h1"), "A B-é_1");
+  await page.goto(`${game.url}/pet/${encodeURIComponent("<img src=x onerror=alert(1)>")}`);
+  assert.match(await page.innerText("main"), /<img src=x/);
+});
+
+test("the tabs of a browser share one stream, and all are live", async () => {
+  await adopt(game.url, "Tabs");
+  const first = await visit(browser, game.url);
+  const streams = new Set();
+  first.context().on("request", (request) => { if (request.url().includes("/events")) streams.add(request); });
+  const pages = [first, ...await Promise.all(Array.from({ length: 7 }, () => first.context().newPage()))];
+  for (const page of pages) await page.goto(`${game.url}/pet/Tabs`);
+  for (const page of pages) await live(page);
+  assert.equal(streams.size, 1);
+  await act(game.url, "Tabs", "play");
+  for (const page of pages) await untilGauge(page, "energy", 8);
+  await first.close();
+  await act(game.url, "Tabs", "play");
+  for (const page of pages.slice(1)) await untilGauge(page, "energy", 6);
+});
