@@ -3,6 +3,7 @@
 mod print;
 mod verbs;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -45,10 +46,14 @@ enum Verb {
     Jobs(verbs::jobs::Jobs),
     /// All about one job: its call, times, result or error, and why it waits
     Job(verbs::job::ShowJob),
+    /// Put a job in
+    Enqueue(verbs::enqueue::Enqueue),
     /// Put jobs back into their queue
     Requeue(verbs::requeue::Requeue),
     /// Withdraw jobs that wait, stop those that run
     Cancel(verbs::cancel::Cancel),
+    /// Run the entries of Python's rq-scheduler, in rqscheduler's place
+    Scheduler(verbs::scheduler::Scheduler),
     /// What recurs: add, list, show, edit, pause, resume, run, rm, preview
     Schedule(verbs::schedule::Schedule),
     /// Why a slot of a schedule ran or did not, or why a job stands where it does
@@ -66,6 +71,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let cli = Cli::parse();
     match run(&cli).await {
@@ -90,20 +96,29 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             "there is no store at {url}: name one with --store, as --store sqlite:./data/lullaby.db"
         );
     }
-    let lullaby = Lullaby::open(url).await?;
     let out = print::Out { json: cli.json };
+    if let Verb::Scheduler(verb) = &cli.verb {
+        return Ok(exit_code(verb.run(url, out).await?));
+    }
+    let lullaby = Lullaby::open(url).await?;
     let done = match &cli.verb {
         Verb::Info => verbs::info::run(&lullaby, out).await?,
         Verb::Jobs(verb) => verb.run(&lullaby, out).await?,
         Verb::Job(verb) => verb.run(&lullaby, out).await?,
+        Verb::Enqueue(verb) => verb.run(&lullaby, out).await?,
         Verb::Requeue(verb) => verb.run(&lullaby, out).await?,
         Verb::Cancel(verb) => verb.run(&lullaby, out).await?,
+        Verb::Scheduler(_) => unreachable!("it opens what it needs by itself"),
         Verb::Schedule(verb) => verb.run(&lullaby, out).await?,
         Verb::Why(verb) => verb.run(&lullaby, out).await?,
     };
-    Ok(if done {
+    Ok(exit_code(done))
+}
+
+fn exit_code(done: bool) -> ExitCode {
+    if done {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)
-    })
+    }
 }

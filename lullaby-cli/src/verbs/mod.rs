@@ -1,11 +1,13 @@
 //! One verb, one file. Each answers whether everything that was named exists and was changed.
 
 pub(crate) mod cancel;
+pub(crate) mod enqueue;
 pub(crate) mod info;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod requeue;
 pub(crate) mod schedule;
+pub(crate) mod scheduler;
 pub(crate) mod why;
 
 use lullaby::JobId;

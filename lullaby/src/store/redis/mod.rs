@@ -9,6 +9,7 @@ pub mod call;
 mod check;
 mod clock;
 mod connection;
+pub mod entries;
 mod hash;
 mod inspect;
 mod keys;
