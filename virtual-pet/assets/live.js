@@ -137,6 +137,8 @@ function tell(now) {
     pill.querySelector(".word").textContent = { live: "Live", reconnecting: "Reconnecting", offline: "Offline" }[now];
   }
   document.getElementById("lost").hidden = now === "live";
+  // At once, and not only at the next look: who reads what happened and leaves within a second is not to read it again.
+  remember();
 }
 
 function watch() {
