@@ -1,4 +1,4 @@
-.PHONY: run test soak bench docs
+.PHONY: run test browser soak bench docs
 
 # The game, at http://127.0.0.1:5000
 run:
@@ -7,6 +7,10 @@ run:
 # Every test, on a fresh Debian machine too: installs what is missing.
 test:
 	scripts/test
+
+# The pages in a real Chromium. Not in `test` until they have passed a hundred times in a row.
+browser:
+	scripts/browser
 
 # The tests again, at their full sizes. Takes an hour or so.
 soak:
