@@ -135,10 +135,10 @@ function tell(now) {
   if (pill.dataset.state !== now) {
     pill.dataset.state = now;
     pill.querySelector(".word").textContent = { live: "Live", reconnecting: "Reconnecting", offline: "Offline" }[now];
+    // At once, and not only at the next look: who reads what happened and leaves within a second is not to read it again.
+    remember();
   }
   document.getElementById("lost").hidden = now === "live";
-  // At once, and not only at the next look: who reads what happened and leaves within a second is not to read it again.
-  remember();
 }
 
 function watch() {

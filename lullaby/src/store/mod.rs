@@ -6,6 +6,8 @@
 //!
 //! All operations are cancel safe in this sense: a future that is dropped either did the whole operation or none of it.
 
+#[cfg(any(feature = "sqlite", feature = "redis"))]
+mod claimed;
 pub mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;

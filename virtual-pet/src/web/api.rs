@@ -14,7 +14,7 @@ use super::input::{Bodies, Signed, caller, read};
 use super::limits::Deed;
 use super::problem::Problem;
 use super::{App, Client, encoded, pet_name};
-use crate::game::{Adoption, AgendaEntry};
+use crate::game::{Adopted, Adoption, AgendaEntry};
 use crate::pet::{Action, PetName, PublicPet};
 
 /// The most pets on one page of the list.
@@ -57,15 +57,27 @@ pub(super) async fn adopt(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let input: AdoptInput = read(&headers, body, Bodies::Json, app.clock()).await?;
-    let adoption = input.adoption(false)?;
-    let caller = caller(&headers, input.req)?;
-    app.count(client, Deed::Adoption)?;
-    let adopted = app.game.adopt(adoption, &caller).await?;
+    let adopted = adopt_from(&app, client, &headers, body, Bodies::Json, false).await?;
     let mut pet = json!(PublicPet::from(&adopted.pet));
     pet["key"] = json!(adopted.key.secret());
     let path = format!("/api/pets/{}", encoded(adopted.pet.name.as_str()));
     Ok((StatusCode::CREATED, [(LOCATION, path)], Json(pet)).into_response())
+}
+
+/// Reads an adoption and does it. It comes as an egg with `egg`, unless it says otherwise.
+pub(super) async fn adopt_from(
+    app: &App,
+    client: Client,
+    headers: &HeaderMap,
+    body: Body,
+    bodies: Bodies,
+    egg: bool,
+) -> Result<Adopted, Problem> {
+    let input: AdoptInput = read(headers, body, bodies, app.clock()).await?;
+    let adoption = input.adoption(egg)?;
+    let caller = caller(headers, input.req)?;
+    app.count(client, Deed::Adoption)?;
+    Ok(app.game.adopt(adoption, &caller).await?)
 }
 
 /// Which part of the list.

@@ -8,11 +8,10 @@ use axum::response::{IntoResponse, Response};
 use lullaby::event::{Event, EventId};
 use std::time::Duration;
 
-use super::api::AdoptInput;
+use super::api::adopt_from;
 use super::assets::packed;
 use super::cookies::{last_visit, theme, zone};
-use super::input::{Bodies, caller, read};
-use super::limits::Deed;
+use super::input::{Bodies, caller};
 use super::problem::Problem;
 use super::{App, Client, encoded, keys, pet_name};
 use crate::game::Caller;
@@ -66,11 +65,7 @@ pub(super) async fn adopt(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let input: AdoptInput = read(&headers, body, Bodies::JsonOrForm, app.clock()).await?;
-    let adoption = input.adoption(true)?;
-    let caller = caller(&headers, input.req)?;
-    app.count(client, Deed::Adoption)?;
-    let adopted = app.game.adopt(adoption, &caller).await?;
+    let adopted = adopt_from(&app, client, &headers, body, Bodies::JsonOrForm, true).await?;
     let page = format!("/pet/{}", encoded(adopted.pet.name.as_str()));
     let mut response = (StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response();
     if let Some(cookie) = keys::with(&headers, &adopted.pet.id, &adopted.key) {

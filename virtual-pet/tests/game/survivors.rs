@@ -134,8 +134,7 @@ impl Town {
 
     async fn audit_pet(&self, lullaby: &Lullaby, pet: &Pet) {
         let store = lullaby.store();
-        let waits: Vec<_> = pet.appointments();
-        for (duty, appointment) in waits {
+        for (duty, appointment) in pet.appointments() {
             let job = lullaby.job(appointment.job.clone());
             let status = job.status().await.expect("an answer");
             let waits = status.is_some_and(|status| !status.is_ended());

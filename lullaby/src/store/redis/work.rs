@@ -18,6 +18,7 @@ use super::serializer::Serializer;
 use crate::clock::{Clock as _, Timestamp};
 use crate::error::{Error, Result};
 use crate::job::{Execution, Job, JobId, Token};
+use crate::store::claimed::{Claimed, GiveBack};
 use crate::store::{Claim, Ending, Renewed, Settled, Settlement, Topic};
 
 /// Pauses for which this process leaves a job alone that it cannot run and others may.
@@ -48,60 +49,31 @@ impl Avoided {
     }
 }
 
-/// Claimed jobs on their way to the worker. If its future was dropped meanwhile they go back, instead of waiting for the end of a lease
-/// that nobody knows of.
-pub(super) struct Claimed {
-    jobs: Vec<Job>,
-    core: Arc<Core>,
-}
-
-impl Claimed {
-    /// The jobs have arrived.
-    pub(super) fn take(mut self) -> Vec<Job> {
-        std::mem::take(&mut self.jobs)
-    }
-}
-
-impl Drop for Claimed {
-    fn drop(&mut self) {
-        // Last first, so that they stand in their old order.
-        let back = self.jobs.drain(..).rev();
-        let back: Vec<Settlement> = back
-            .filter_map(|job| {
-                Some(Settlement {
-                    execution: job.execution()?,
-                    ending: Ending::HandedBack,
-                })
-            })
-            .collect();
+impl GiveBack for Arc<Core> {
+    fn give_back(&self, unheard: Vec<Settlement>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        if !back.is_empty() {
-            let core = self.core.clone();
-            runtime.spawn(async move {
-                if let Err(error) = core.settle_all(&back).await {
-                    tracing::warn!(%error, "could not give unheard jobs back; they wait for the end of their lease");
-                }
-            });
-        }
+        let core = self.clone();
+        runtime.spawn(async move {
+            if let Err(error) = core.settle_all(&unheard).await {
+                tracing::warn!(%error, "could not give unheard jobs back; they wait for the end of their lease");
+            }
+        });
     }
 }
 
 impl Core {
     /// Claims in a task of its own, so that the jobs are not lost with the caller's future.
-    pub(super) async fn claim_safely(self: &Arc<Self>, claim: Claim) -> Result<Claimed> {
+    pub(super) async fn claim_safely(self: &Arc<Self>, claim: Claim) -> Result<Claimed<Arc<Self>>> {
         let core = self.clone();
         let task = tokio::spawn(async move {
-            let mut claimed = Claimed {
-                jobs: Vec::new(),
-                core,
-            };
+            let mut claimed = Claimed::new(Vec::new(), core.clone());
             loop {
-                let max = claim.max.saturating_sub(claimed.jobs.len()).min(BATCH);
-                let core = claimed.core.clone();
-                let full = core.claim_batch(&claim, max, &mut claimed.jobs).await?;
-                if !full || claimed.jobs.len() >= claim.max {
+                let jobs = claimed.jobs();
+                let max = claim.max.saturating_sub(jobs.len()).min(BATCH);
+                let full = core.claim_batch(&claim, max, jobs).await?;
+                if !full || jobs.len() >= claim.max {
                     return Ok(claimed);
                 }
             }

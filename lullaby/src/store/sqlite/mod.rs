@@ -4,7 +4,6 @@
 //! read beside it. Several processes may open the file; a commit of one wakes the others. The tables' names begin with `lullaby_`,
 //! so the file may be the application's own: see [`SqliteStore::write`] and [`EnqueueStatement`].
 
-mod claimed;
 mod connection;
 mod enqueue_view;
 mod event_log;
@@ -37,7 +36,6 @@ use rusqlite::Connection;
 pub use self::enqueue_view::{EnqueueStatement, Param};
 pub use rusqlite;
 
-use self::claimed::Claimed;
 use self::event_log::EventLog;
 use self::owner::Owner;
 use self::reader::Readers;
@@ -54,6 +52,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, EventId, EventLimits, NewEvent};
 use crate::job::{Execution, Job, JobId, JobSpec};
 use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord};
+use crate::store::claimed::Claimed;
 
 /// What a commit survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

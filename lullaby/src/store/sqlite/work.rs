@@ -1,14 +1,26 @@
 //! Claiming jobs, keeping and settling them.
 
+use std::sync::mpsc::Sender;
+
 use rusqlite::{OptionalExtension, params};
 use serde_json::{Map, Value, json};
 
 use super::row::{self, QUEUED, STARTED, job_columns, size, to_json, token_value};
 use super::step::{Stand, Step, Told, due, stand, stand_columns};
+use super::writer::{Message, Plan, post};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{Execution, Job, QueueName, Status, Token};
+use crate::store::claimed::GiveBack;
 use crate::store::{Claim, Ending, Renewed, Settled, Settlement, WorkerRecord};
+
+impl GiveBack for Sender<Message> {
+    fn give_back(&self, unheard: Vec<Settlement>) {
+        post(self, Plan::durable(unheard.len()), move |step| {
+            settle(step, &unheard).map(|_| ())
+        });
+    }
+}
 
 /// True if one of these queues holds a job.
 pub(super) fn any_queued(step: &mut Step<'_>, queues: &[QueueName]) -> Result<bool> {
