@@ -1,5 +1,7 @@
 //! The `lullaby` command: see and mend jobs.
 
+mod call;
+mod duration;
 mod print;
 mod verbs;
 

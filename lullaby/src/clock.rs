@@ -115,15 +115,24 @@ impl From<jiff::Timestamp> for Timestamp {
 impl std::str::FromStr for Timestamp {
     type Err = Error;
 
-    /// Reads RFC 3339 with an offset, as `2026-11-23T12:00:00Z`.
+    /// Reads RFC 3339 with an offset, as `2026-11-23T12:00:00Z`; from 1970 up to [`Timestamp::MAX`].
     fn from_str(text: &str) -> Result<Self> {
-        text.parse::<jiff::Timestamp>()
-            .map(Self::from)
-            .map_err(|error| {
-                Error::invalid(format!(
-                    "expected a time as 2026-11-23T12:00:00Z, got {text:?}: {error}"
-                ))
-            })
+        let shown: String = text.chars().take(60).collect();
+        let refused = |why: &str| {
+            let max = Self::MAX;
+            Error::invalid(format!(
+                "expected a time as 2026-11-23T12:00:00Z, from 1970 until {max}, got {shown:?}{why}"
+            ))
+        };
+        let read = text.parse::<jiff::Timestamp>().map_err(|error| {
+            let why: String = error.to_string().chars().take(200).collect();
+            refused(&format!(": {why}"))
+        })?;
+        // What is outside would be cut, and then it is not the time that was meant.
+        if !(0..=LAST_MS).contains(&read.as_millisecond()) {
+            return Err(refused(""));
+        }
+        Ok(Self::from(read))
     }
 }
 

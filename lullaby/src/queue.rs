@@ -6,7 +6,7 @@ use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::handle::JobHandle;
-use crate::job::{IntoJob, NewJob, QueueName};
+use crate::job::{IntoJob, JobSpec, NewJob, QueueName};
 use crate::store::Enqueued;
 
 /// A queue by name, to put jobs in.
@@ -68,7 +68,15 @@ impl Queue {
         delay: Duration,
         job: J,
     ) -> Result<JobHandle<J::Output>> {
-        self.put(job, Some(self.lullaby.now() + delay)).await
+        let now = self.lullaby.now();
+        if delay > Timestamp::MAX.since(now) {
+            return Err(Error::invalid(format!(
+                "expected a delay that ends before {}, got {} days",
+                Timestamp::MAX,
+                delay.as_secs() / 86_400
+            )));
+        }
+        self.put(job, Some(now + delay)).await
     }
 
     /// Runs it at `time`; a time that has passed is now.
@@ -110,6 +118,7 @@ impl Queue {
         let job = job.into_job();
         let unique = job.unique;
         let spec = job.into_spec(&self.name, at)?;
+        self.check_ttl(&spec)?;
         let id = spec.id.clone();
         let answers = self.lullaby.store().enqueue(vec![spec]).await?;
         crate::failpoint::hit("enqueue.taken");
@@ -117,6 +126,18 @@ impl Queue {
             .first()
             .ok_or_else(|| Error::store("the store gave no answer for the job"))?;
         self.handle(id, *answer, unique)
+    }
+
+    /// Ours count a ttl from when the job is in its queue. Python's programs on a shared store count it from now.
+    fn check_ttl(&self, spec: &JobSpec) -> Result<()> {
+        let delay = spec.at.map(|at| at.since(self.lullaby.now()));
+        match (spec.template.options.ttl, delay) {
+            (Some(ttl), Some(delay)) if ttl < delay => Err(Error::invalid(format!(
+                "expected a ttl of at least the delay of {delay:?}, got {ttl:?}: other programs on the store count it from now and would \
+                 drop the job before it starts; raise the ttl or leave it out"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn handle<O>(

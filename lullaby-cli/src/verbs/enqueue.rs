@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use lullaby::{Lullaby, NewJob, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use crate::call::call;
+use crate::duration::duration;
 use crate::print::Out;
 
 /// Puts a job in; prints its id. A value is JSON if it reads as JSON, else text.
@@ -44,67 +46,15 @@ impl Enqueue {
         let queue = lullaby.queue(&self.queue)?;
         let handle = match (self.delay, self.at) {
             (Some(delay), _) => queue.enqueue_in(delay, job).await?,
-            (None, Some(at)) => queue.enqueue_at(at, job).await?,
+            (None, Some(at)) => {
+                if at < lullaby.now() {
+                    eprintln!("lullaby: that time has passed: it runs at once");
+                }
+                queue.enqueue_at(at, job).await?
+            }
             (None, None) => queue.enqueue(job).await?,
         };
         out.show(&json!({ "id": handle.id() }), || handle.id().to_string())?;
         Ok(true)
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "expected a time like 20m, 1h 30m or 90s".to_owned())
-}
-
-/// What begins with a name and `=` is a named argument; all else is a positional one.
-fn call(arguments: &[String]) -> anyhow::Result<(Vec<Value>, Map<String, Value>)> {
-    let (mut args, mut kwargs) = (Vec::new(), Map::new());
-    for argument in arguments {
-        match argument.split_once('=').filter(|(name, _)| is_name(name)) {
-            Some((name, text)) => {
-                let twice = kwargs.insert(name.to_owned(), value(text)).is_some();
-                anyhow::ensure!(!twice, "expected each argument once, got {name:?} twice");
-            }
-            None => args.push(value(argument)),
-        }
-    }
-    Ok((args, kwargs))
-}
-
-fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
-}
-
-fn is_name(text: &str) -> bool {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .is_some_and(|first| first.is_alphabetic() || first == '_')
-        && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_json_if_they_read_as_json_else_text() {
-        let arguments = ["1", "two", "b=[3]", "text=a=b", "\"1\"", "x y=z"].map(String::from);
-        let (args, kwargs) = call(&arguments).expect("a call");
-        assert_eq!(args, [json!(1), json!("two"), json!("1"), json!("x y=z")]);
-        assert_eq!(Value::Object(kwargs), json!({"b": [3], "text": "a=b"}));
-        assert!(call(&["a=1", "a=2"].map(String::from)).is_err());
-    }
-
-    #[test]
-    fn times_are_read_as_people_write_them() {
-        assert_eq!(duration("20m"), Ok(Duration::from_secs(1200)));
-        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
-        for text in ["", "soon", "-5s", "20"] {
-            assert!(duration(text).is_err(), "{text:?}");
-        }
     }
 }

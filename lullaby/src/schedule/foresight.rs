@@ -48,7 +48,9 @@ impl Trigger {
             .collect()
     }
 
-    fn foresee(&self, at: Timestamp) -> Foreseen {
+    /// The slot at this instant, as [`preview`](Self::preview) shows it.
+    #[must_use]
+    pub fn foresee(&self, at: Timestamp) -> Foreseen {
         let (zone, note) = match self {
             Self::Cron(cron) => (cron.rules().rules().clone(), cron.note(at)),
             Self::Every { .. } | Self::At { .. } => (TimeZone::UTC, None),

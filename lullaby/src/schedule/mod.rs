@@ -32,6 +32,9 @@ use crate::job::{JobId, JobTemplate};
 /// The shortest interval: a tenth of a second.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The longest interval: 36,525 days, a hundred years.
+pub const LONGEST_INTERVAL: Duration = Duration::from_secs(36_525 * 86_400);
+
 /// How late a slot may still start under [`Missed::Skip`] when no grace was given.
 pub const DEFAULT_SKIP_GRACE: Duration = Duration::from_secs(60);
 
@@ -300,6 +303,15 @@ impl ScheduleRecord {
             Some(next) if start >= next => Timestamp::from_millis(next.as_millis() - 1).max(at),
             _ => start,
         }
+    }
+
+    /// Whether more than one of its slots is due.
+    #[must_use]
+    pub fn is_behind(&self, now: Timestamp) -> bool {
+        let second = self
+            .next
+            .and_then(|next| self.spec.trigger.next_after(next));
+        second.is_some_and(|second| second <= now)
     }
 
     /// Whether decisions need to know how its earlier jobs stand.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::check::MOST_RUNS_AT_ONCE;
 use super::decide::Draft;
-use super::{Cause, Decision, Overlap, Pause, ScheduleRecord, ScheduleSpec, WATCHED_JOBS};
+use super::{Cause, Decision, Overlap, Pause, ScheduleRecord, ScheduleSpec, Trigger, WATCHED_JOBS};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{JobId, Status};
@@ -62,6 +62,32 @@ impl ScheduleRecord {
         }
         let jobs = slots.into_iter().rev();
         jobs.map(|slot| self.slot_job_id(slot)).collect()
+    }
+
+    /// The same schedule with its next slot at `at`; an interval goes on from there. Slots that are due should be decided before.
+    ///
+    /// # Errors
+    /// If it has ended, or ends at or before that time.
+    pub fn moved(&self, at: Timestamp) -> Result<Self> {
+        let name = &self.name;
+        if self.next.is_none() {
+            return Err(Error::invalid(format!(
+                "the schedule {name:?} has ended: give it a later end or more repeats before its next slot can be moved"
+            )));
+        }
+        if let Some(end) = self.spec.end.filter(|end| at >= *end) {
+            return Err(Error::invalid(format!(
+                "expected a time before the end of {name:?}, which is {end}, got {at}"
+            )));
+        }
+        let mut moved = self.clone();
+        moved.version += 1;
+        moved.next = Some(at);
+        moved.since = at;
+        if let Trigger::Every { start, .. } = &mut moved.spec.trigger {
+            *start = at;
+        }
+        Ok(moved)
     }
 
     /// The same schedule, paused. One that is paused already gets the new note.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cron, SHORTEST_INTERVAL};
+use super::{Cron, LONGEST_INTERVAL, SHORTEST_INTERVAL};
 use crate::clock::{Timestamp, millis_up};
 use crate::error::{Error, Result};
 
@@ -18,7 +18,7 @@ pub const MOST_TIMES: usize = 10_000;
 pub enum Trigger {
     /// Anchored: slot k is `start + k × every`, so that nothing ever drifts.
     Every {
-        /// The interval; whole milliseconds, at least [`SHORTEST_INTERVAL`].
+        /// The interval; whole milliseconds, from [`SHORTEST_INTERVAL`] to [`LONGEST_INTERVAL`].
         every: Duration,
         /// The first slot.
         start: Timestamp,
@@ -188,6 +188,13 @@ fn check_interval(every: Duration) -> Result<()> {
     if every < SHORTEST_INTERVAL {
         return Err(Error::invalid(format!(
             "expected an interval of at least {SHORTEST_INTERVAL:?}, got {every:?}"
+        )));
+    }
+    if every > LONGEST_INTERVAL {
+        return Err(Error::invalid(format!(
+            "expected an interval of at most {} days (100 years), got {} days: use Trigger::at for a single run",
+            LONGEST_INTERVAL.as_secs() / 86_400,
+            every.as_secs() / 86_400
         )));
     }
     if !every.subsec_nanos().is_multiple_of(1_000_000) {

@@ -9,8 +9,8 @@ use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{IntoJob, Job, JobId, Status};
-use crate::schedule::{Cron, ScheduleRecord, Trigger};
-use crate::store::{Advanced, Canceled, JobFilter, Page};
+use crate::schedule::{Cron, ScheduleRecord};
+use crate::store::{Canceled, JobFilter, Page};
 
 pub use self::builder::ScheduleBuilder;
 pub use self::declare::{Declaration, Difference, FieldChange};
@@ -102,6 +102,22 @@ impl Scheduler {
 
     /// Removes the schedule of this name, or cancels the scheduled job of this id. False if there is neither.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lullaby::Result<()> {
+    /// # use lullaby::{Lullaby, NewJob};
+    /// # use std::time::Duration;
+    /// # let lullaby = Lullaby::open("memory:").await?;
+    /// # let wake_up = NewJob::named("wake_up", &[], &serde_json::Map::new())?;
+    /// let scheduler = lullaby.scheduler();
+    /// let nap = scheduler.enqueue_in(Duration::from_secs(20 * 60), wake_up).await?;
+    /// assert!(scheduler.contains(nap.id().as_str()).await?);
+    /// assert!(scheduler.cancel(nap.id().as_str()).await?);
+    /// assert!(!scheduler.contains(nap.id().as_str()).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// A store error.
     pub async fn cancel(&self, name_or_id: &str) -> Result<bool> {
@@ -135,32 +151,42 @@ impl Scheduler {
         self.lullaby.store().schedule(name).await
     }
 
-    /// Changes when a scheduled job is due, or a schedule's next slot; an interval goes on from there, a cron line as its fields say.
+    /// Changes when a scheduled job is due, or a schedule's next slot; an interval goes on from there, a cron line as its fields say. Slots
+    /// of the schedule that are due already are decided first. A time that has passed is due at once.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lullaby::Result<()> {
+    /// # use lullaby::{Lullaby, NewJob};
+    /// # use std::time::Duration;
+    /// # let lullaby = Lullaby::open("memory:").await?;
+    /// # let wake_up = NewJob::named("wake_up", &[], &serde_json::Map::new())?;
+    /// let scheduler = lullaby.scheduler();
+    /// let nap = scheduler.enqueue_in(Duration::from_secs(20 * 60), wake_up).await?;
+    /// let sooner = lullaby.now() + Duration::from_secs(60);
+    /// scheduler.change_execution_time(nap.id().as_str(), sooner).await?;
+    /// assert_eq!(scheduler.count(Some(sooner)).await?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::is_not_found`] if there is neither a schedule of this name nor a scheduled job of this id; a store error.
+    /// [`Error::is_not_found`] if there is neither a schedule of this name nor a scheduled job of this id; [`Error::is_invalid`] if the
+    /// schedule has ended, or would end before that time; a store error.
     pub async fn change_execution_time(
         &self,
         name_or_id: &str,
         at: impl Into<Timestamp>,
     ) -> Result<()> {
         let at = at.into();
-        let store = self.lullaby.store();
-        while let Some(record) = store.schedule(name_or_id).await? {
-            let mut moved = record.clone();
-            moved.version += 1;
-            moved.next = Some(at);
-            moved.since = at;
-            if let Trigger::Every { start, .. } = &mut moved.spec.trigger {
-                *start = at;
-            }
-            match store.put_schedule(moved, Some(record.version)).await? {
-                Advanced::Done => return Ok(()),
-                Advanced::Conflict | Advanced::Gone => {}
+        while self.get(name_or_id).await?.is_some() {
+            let record = self.decided(name_or_id).await?;
+            if self.put(&record.moved(at)?, &record).await? {
+                return Ok(());
             }
         }
         if let Some(id) = self.scheduled_job(name_or_id).await?
-            && store.change_time(&id, at).await?
+            && self.lullaby.store().change_time(&id, at).await?
         {
             return Ok(());
         }
@@ -169,7 +195,32 @@ impl Scheduler {
         )))
     }
 
-    /// What is to happen until `until` (`None`: all), soonest first, with offset and length.
+    /// What is to happen until `until` (`None`: all), soonest first, with offset and length. Each entry knows its time: RQ Scheduler's
+    /// `with_times` is [`Entry::at`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lullaby::Result<()> {
+    /// # use lullaby::{Lullaby, NewJob};
+    /// # use std::time::Duration;
+    /// # let lullaby = Lullaby::open("memory:").await?;
+    /// # let job = || NewJob::named("wake_up", &[], &serde_json::Map::new());
+    /// use lullaby::Entry;
+    /// use lullaby::store::Page;
+    ///
+    /// let scheduler = lullaby.scheduler();
+    /// let hour = Duration::from_secs(3600);
+    /// scheduler.schedule("hunger of Mochi", job()?).every(hour).await?;
+    /// scheduler.enqueue_at(lullaby.now() + hour * 2, job()?).await?;
+    ///
+    /// let entries = scheduler.get_jobs(None, Page { offset: 0, length: 10 }).await?;
+    /// assert!(matches!(&entries[0], Entry::Schedule(tick) if tick.name == "hunger of Mochi"));
+    /// assert!(matches!(&entries[1], Entry::Job(_)));
+    /// assert!(entries[0].at() < entries[1].at());
+    /// assert_eq!(scheduler.count(Some(lullaby.now() + hour)).await?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// A store error.

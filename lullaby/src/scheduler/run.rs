@@ -58,40 +58,67 @@ pub(crate) struct Coming {
 }
 
 /// Moves every scheduled job and decides every slot that is due.
+///
+/// Slots and jobs take turns, so that catching up after an outage keeps neither waiting for longer than a step takes.
 pub(crate) async fn move_everything_due(store: &dyn Store) -> Result<Coming> {
-    // Slots first: one with jitter makes a scheduled job, whose time counts in what comes next.
-    let (slots, buffered) = loop {
-        let schedules = store.due_schedules(BATCH).await?;
-        if schedules.due.is_empty() {
-            break (schedules.next_due, schedules.buffered);
-        }
-        crate::failpoint::hit("slot.read");
-        // The time is read after the schedules: whatever is due in them is due by it.
-        let now = store.clock().now();
-        let decisions: Vec<_> = schedules
-            .due
-            .iter()
-            .filter_map(|record| decide_among(record, &schedules.jobs, now))
-            .collect();
-        if decisions.is_empty() {
-            // The clock went back between the two: nothing is due any more.
-            let next = schedules.due.iter().filter_map(|record| record.next).min();
-            break (next, schedules.buffered);
-        }
-        store.advance(decisions).await?;
-        crate::failpoint::hit("slot.advanced");
-    };
-    let jobs = loop {
-        let moved = store.move_due(BATCH).await?;
-        if moved.moved > 0 {
+    loop {
+        // Slots first: one with jitter makes a scheduled job, whose time counts in what comes next.
+        let slots = decide_some(store).await?;
+        let jobs = store.move_due(BATCH).await?;
+        if jobs.moved > 0 {
             crate::failpoint::hit("move.moved");
         }
-        if moved.moved < BATCH {
-            break moved.next_due;
+        if !slots.more && jobs.moved < BATCH {
+            return Ok(Coming {
+                next_due: [jobs.next_due, slots.next_due].into_iter().flatten().min(),
+                buffered: slots.buffered,
+            });
         }
+    }
+}
+
+/// What a step of [`decide_some`] leaves.
+struct Slots {
+    /// Whether there may be more that are due.
+    more: bool,
+    next_due: Option<Timestamp>,
+    buffered: bool,
+}
+
+/// Decides slots that are due, one step's worth: those on time first, then what schedules have missed.
+async fn decide_some(store: &dyn Store) -> Result<Slots> {
+    let schedules = store.due_schedules(BATCH).await?;
+    let mut slots = Slots {
+        more: false,
+        next_due: schedules.next_due,
+        buffered: schedules.buffered,
     };
-    Ok(Coming {
-        next_due: [jobs, slots].into_iter().flatten().min(),
-        buffered,
-    })
+    if schedules.due.is_empty() {
+        return Ok(slots);
+    }
+    crate::failpoint::hit("slot.read");
+    // The time is read after the schedules: whatever is due in them is due by it.
+    let now = store.clock().now();
+    let (behind, on_time): (Vec<_>, Vec<_>) =
+        (schedules.due.iter()).partition(|record| record.is_behind(now));
+    let mut decisions = Vec::new();
+    let mut jobs = 0;
+    for record in on_time.into_iter().chain(behind) {
+        if jobs >= BATCH {
+            break;
+        }
+        if let Some(decision) = decide_among(record, &schedules.jobs, now) {
+            jobs += decision.jobs.len();
+            decisions.push(decision);
+        }
+    }
+    if decisions.is_empty() {
+        // The clock went back between the two: nothing is due any more.
+        slots.next_due = schedules.due.iter().filter_map(|record| record.next).min();
+        return Ok(slots);
+    }
+    store.advance(decisions).await?;
+    crate::failpoint::hit("slot.advanced");
+    slots.more = true;
+    Ok(slots)
 }

@@ -13,7 +13,20 @@ use crate::schedule::{Decision, LedgerLine, ScheduleRecord, ScheduleSpec, decide
 use crate::store::Advanced;
 
 impl Scheduler {
-    /// One job at this time, on the queue `default` unless it names another.
+    /// One job at this time, on the queue `default` unless it names another. A time that has passed is now.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lullaby::Result<()> {
+    /// # use lullaby::{Lullaby, NewJob, Timestamp};
+    /// # let lullaby = Lullaby::open("memory:").await?;
+    /// # let greet = NewJob::named("greet", &[], &serde_json::Map::new())?;
+    /// let new_year: Timestamp = "2027-01-01T00:00:00Z".parse()?;
+    /// let job = lullaby.scheduler().enqueue_at(new_year, greet).await?;
+    /// # let _ = job;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Queue::enqueue_at`](crate::Queue::enqueue_at).
@@ -176,7 +189,7 @@ impl Scheduler {
     }
 
     /// False if somebody else changed it first: look again.
-    async fn put(&self, record: &ScheduleRecord, over: &ScheduleRecord) -> Result<bool> {
+    pub(super) async fn put(&self, record: &ScheduleRecord, over: &ScheduleRecord) -> Result<bool> {
         let store = self.lullaby.store();
         let put = store.put_schedule(record.clone(), Some(over.version)).await;
         Ok(put? == Advanced::Done)

@@ -3,7 +3,7 @@
 use super::*;
 use lullaby::store::Page;
 use lullaby::testing::Sandbox;
-use lullaby::{Entry, NewJob, Timestamp};
+use lullaby::{Entry, Missed, NewJob, Timestamp};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -59,6 +59,35 @@ async fn after_an_outage_one_run_stands_for_all_missed_slots_and_the_grid_stays(
         .expect("reads")
         .expect("is there");
     assert_eq!(record.next, Some(start + HOUR * 8));
+}
+
+#[tokio::test]
+async fn a_slot_on_time_comes_before_what_an_outage_left_to_make_up_for() {
+    let sandbox = sandbox();
+    let scheduler = sandbox.lullaby().scheduler();
+    let add = || NewJob::new(Add { a: 1, b: 1 });
+    for n in 0..20 {
+        let behind = scheduler.schedule(&format!("behind {n}"), add());
+        let behind = behind.every(Duration::from_secs(60));
+        behind.missed(Missed::All { cap: 200 }).await.expect("made");
+    }
+    let due = sandbox.clock_now() + HOUR * 24;
+    let on_time = scheduler.schedule("on time", add()).every(HOUR).start(due);
+    let on_time = on_time.await.expect("made");
+    sandbox.clock().set(due);
+    sandbox.run_until_idle().await.expect("runs");
+    let all = lullaby::store::JobFilter {
+        page: Page {
+            offset: 0,
+            length: usize::MAX,
+        },
+        ..Default::default()
+    };
+    let jobs = sandbox.lullaby().store().list_jobs(&all).await;
+    let jobs = jobs.expect("listed");
+    assert_eq!(jobs.len(), 20 * 200 + 1);
+    let first = jobs.iter().min_by_key(|job| job.token).expect("some");
+    assert_eq!(first.id, on_time.slot_job_id(due));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use super::*;
 use lullaby::schedule::{Cause, Owner, Verdict};
 use lullaby::store::Page;
 use lullaby::testing::Sandbox;
-use lullaby::{Difference, Missed, NewJob, Overlap, Scheduler, Status};
+use lullaby::{Difference, Missed, NewJob, Overlap, Scheduler, Status, Timestamp};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -172,6 +172,74 @@ async fn dangerous_combinations_are_refused_with_the_reason() {
         assert!(error.contains(reason), "{error}");
     }
     assert_eq!(scheduler.get("x").await.expect("read"), None);
+    let short_lived = NewJob::new(Add { a: 1, b: 1 }).ttl(Duration::from_secs(5));
+    let refused = scheduler.enqueue_in(HOUR, short_lived).await;
+    let error = refused.expect_err("refused").to_string();
+    assert!(error.contains("at least the delay"), "{error}");
+}
+
+#[tokio::test]
+async fn times_without_sense_are_refused_and_cut_nothing_short() {
+    let (_sandbox, scheduler) = hourly().await;
+    let add = || Add { a: 1, b: 1 };
+    for delay in [Duration::MAX, HOUR * 24 * 366 * 8000] {
+        let error = scheduler
+            .enqueue_in(delay, add())
+            .await
+            .expect_err("refused");
+        assert!(
+            error.to_string().contains("ends before 9999-12-30"),
+            "{error}"
+        );
+        let error = scheduler.schedule("x", add()).every(delay).await;
+        let error = error.expect_err("refused").to_string();
+        assert!(error.contains("at most 36525 days"), "{error}");
+    }
+    for text in [
+        "-0001-01-01T00:00:00Z",
+        "1969-12-31T23:59:59Z",
+        "9999-12-31T00:00:00Z",
+    ] {
+        let error = text.parse::<Timestamp>().expect_err("refused");
+        assert!(error.is_invalid(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_slot_that_is_due_is_decided_before_the_next_one_is_moved() {
+    let (sandbox, scheduler) = hourly().await;
+    sandbox.clock().advance(HOUR);
+    let later = sandbox.lullaby().now() + HOUR / 2;
+    scheduler
+        .change_execution_time("tick", later)
+        .await
+        .expect("moved");
+    sandbox.advance(HOUR / 2).await.expect("runs");
+    let ledger = scheduler.ledger("tick", 9).await.expect("read");
+    assert_eq!(ledger.iter().map(|line| line.slots).sum::<u64>(), 2);
+    let once = scheduler
+        .schedule("once", Add { a: 1, b: 1 })
+        .every(HOUR)
+        .repeat(1);
+    once.await.expect("made");
+    sandbox.advance(HOUR).await.expect("runs");
+    let over = scheduler
+        .change_execution_time("once", later + HOUR * 9)
+        .await;
+    assert!(over.expect_err("refused").to_string().contains("has ended"));
+    scheduler
+        .edit("tick", |spec| spec.end = Some(later + HOUR * 5))
+        .await
+        .expect("edited");
+    let outside = scheduler
+        .change_execution_time("tick", later + HOUR * 5)
+        .await;
+    assert!(
+        outside
+            .expect_err("refused")
+            .to_string()
+            .contains("before the end")
+    );
 }
 
 #[tokio::test]

@@ -1,30 +1,44 @@
 //! Each slot of each schedule appears exactly once in the ledger, whichever process is killed, and its job exists exactly once if it fired.
 //!
-//! Three processes schedule and work on one SQLite file, and one of them after the other is killed at each step of deciding. At the end the ledgers are compared with the triggers, and the jobs with the ledgers.
+//! Three processes schedule and work on one store, a SQLite file or a real Redis. One of them after the other is killed, first at each
+//! step of deciding, moving, running and settling, then at moments that nobody chose. At the end the ledgers are compared with the
+//! triggers, and the jobs with the ledgers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use lullaby::clock::Timestamp;
 use lullaby::job::NewJob;
 use lullaby::schedule::{Cause, LEDGER_LINES, ScheduleRecord, Verdict};
 use lullaby::store::JobFilter;
+use lullaby::store::redis::{RedisOptions, RedisStore};
 use lullaby::{Context, Lullaby, Missed, Overlap, Shutdown, Task, Tasks, Worker};
 use serde::{Deserialize, Serialize};
 
 use crate::child::{Process, orders, rest};
+use crate::kills::Random;
+use crate::redis_server;
 use crate::soak;
 use crate::world::ALL;
 
 /// The steps between which a process is killed; the numbers let some decisions pass first.
-const FAILPOINTS: [&str; 6] = [
+const FAILPOINTS: [&str; 8] = [
     "slot.read",
     "slot.advanced",
-    "commit.before:20",
-    "commit.after:20",
+    "claim.claimed",
+    "settle.before:3",
+    "settle.after:3",
+    "renew.extended",
     "slot.advanced:7",
     "slot.read:5",
 ];
+
+/// Those of the file's writer.
+const COMMITS: [&str; 2] = ["commit.before:20", "commit.after:20"];
+
+/// Short, so that leases are renewed while a process lives, and the dead are noticed on Redis, too.
+const LEASE: Duration = Duration::from_secs(1);
 
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -38,15 +52,54 @@ impl Task for Tick {
     type Output = ();
 }
 
+/// A store that several processes open: its URL, and on Redis the prefix of its keys.
+struct Place {
+    url: String,
+    prefix: Option<String>,
+}
+
+impl Place {
+    fn told(orders: &str) -> Self {
+        match orders.split_once('\n') {
+            Some((url, prefix)) => Self {
+                url: url.to_owned(),
+                prefix: Some(prefix.to_owned()),
+            },
+            None => Self {
+                url: orders.to_owned(),
+                prefix: None,
+            },
+        }
+    }
+
+    fn orders(&self) -> String {
+        match &self.prefix {
+            Some(prefix) => format!("{}\n{prefix}", self.url),
+            None => self.url.clone(),
+        }
+    }
+
+    async fn open(&self) -> Lullaby {
+        match &self.prefix {
+            None => Lullaby::open(&self.url).await.expect("opens"),
+            Some(prefix) => {
+                let options = RedisOptions::default().prefix(prefix);
+                let store = RedisStore::open(&self.url, options).await;
+                Lullaby::with_store(store.expect("opens"))
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a child process of the test below"]
+#[ignore = "a child process of the tests below"]
 async fn a_process_that_schedules() {
-    let Some(url) = orders() else { return };
-    let lullaby = Lullaby::open(&url).await.expect("opens");
+    let Some(orders) = orders() else { return };
+    let lullaby = Place::told(&orders).open().await;
     let tasks = Tasks::new().task(async |task: Tick, ctx: Context| {
         ctx.sleep(Duration::from_millis(task.millis)).await;
     });
-    let worker = Worker::builder(&lullaby, tasks).concurrency(8);
+    let worker = Worker::builder(&lullaby, tasks).concurrency(8).lease(LEASE);
     worker.build().expect("fits").run(Shutdown::new()).await;
 }
 
@@ -75,34 +128,56 @@ async fn state_schedules(lullaby: &Lullaby) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_slot_is_in_the_ledger_once_whichever_process_is_killed() {
+async fn each_slot_is_in_the_ledger_once_whichever_process_on_sqlite_is_killed() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
-    let lullaby = Lullaby::open(&url).await.expect("opens");
+    let steps = [&FAILPOINTS[..], &COMMITS].concat();
+    survives_kills(&Place { url, prefix: None }, &steps, folder.path()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_slot_is_in_the_ledger_once_whichever_process_on_redis_is_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (url, prefix) = redis_server::place();
+    let prefix = Some(prefix);
+    survives_kills(&Place { url, prefix }, &FAILPOINTS, folder.path()).await;
+}
+
+async fn survives_kills(place: &Place, failpoints: &[&str], folder: &Path) {
+    let lullaby = place.open().await;
     let names = state_schedules(&lullaby).await;
-    let log = folder.path().join("log");
+    let (orders, log) = (place.orders(), folder.join("log"));
     let start =
-        |failpoint| Process::start("slots::a_process_that_schedules", &url, failpoint, &log);
+        |failpoint| Process::start("slots::a_process_that_schedules", &orders, failpoint, &log);
+    let mut random = Random(soak::seed());
     let mut processes = [start(None), start(None), start(None)];
-    for round in 0..soak::rounds(2, 10) as usize {
-        for (n, failpoint) in FAILPOINTS.into_iter().enumerate() {
-            let place = (round + n) % processes.len();
-            processes[place].kill();
-            processes[place] = start(Some(failpoint));
-            processes[place].dies(failpoint).await;
-            // The others go on for a while that is never the same.
-            rest(Duration::from_millis(
-                (n as u64 * 37 + round as u64 * 91) % 150,
-            ))
-            .await;
-            processes[place] = start(None);
+    let mut kills = 0;
+    for round in 0..soak::rounds(1, 20) as usize {
+        for (n, failpoint) in failpoints.iter().enumerate() {
+            let one = (round + n) % processes.len();
+            processes[one].kill();
+            processes[one] = start(Some(failpoint));
+            processes[one].dies(failpoint).await;
+            kills += 1;
+            // The others go on for a while.
+            rest(Duration::from_millis(random.below(150))).await;
+            processes[one] = start(None);
         }
     }
+    for kill in 1..=soak::rounds(10, 300) {
+        // Now and then long enough for the jobs of the dead to be taken over.
+        let most = if kill % 20 == 0 { 4_000_000 } else { 200_000 };
+        rest(Duration::from_micros(random.below(most))).await;
+        let one = random.below(3) as usize;
+        processes[one].kill();
+        kills += 1;
+        processes[one] = start(None);
+    }
     drop(processes);
+    println!("{kills} kills");
     for name in &names {
-        // What a process had to leave undone is caught up with, as the next one would.
-        let record = lullaby.scheduler().pause(name, None).await.expect("paused");
-        check(&lullaby, &record).await;
+        let record = lullaby.scheduler().get(name).await.expect("read");
+        check(&lullaby, &record.expect("kept")).await;
     }
 }
 

@@ -10,6 +10,7 @@ mod oracle;
 mod tzif;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lullaby::clock::Timestamp;
 use lullaby::schedule::{Cron, Trigger};
@@ -82,75 +83,97 @@ const ALWAYS: [&str; 9] = [
 #[test]
 fn every_slot_around_every_change_of_the_clocks_is_as_the_rule_says() {
     let soak = std::env::var_os("LULLABY_SOAK").is_some();
-    let mut draw = Draw::new(soak);
     let names = tzif::names();
     assert!(
         names.len() > 400,
         "expected the time zone files of tzdata in {}",
         tzif::ROOT
     );
-    let triggers = |zone: &str| -> Vec<Trigger> {
-        let cron = |line: &&str| Cron::new(line).and_then(|cron| cron.in_zone(zone));
-        let crons = EXPRESSIONS.iter().map(cron).collect::<Result<Vec<_>, _>>();
-        crons
-            .expect("good lines")
-            .into_iter()
-            .map(Trigger::from)
-            .collect()
+    let chosen = choose(names, soak);
+    let changes: usize = chosen.iter().map(|(_, changes)| changes.len()).sum();
+    assert!(changes > 50, "only {changes} changes were looked at");
+    // A zone at a time on each core: all zones take hours of one.
+    let (next, slots) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || {
+        while let Some((name, changes)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+            slots.fetch_add(compare(name, changes), Ordering::Relaxed);
+        }
     };
-    let (mut zones, mut changes, mut slots) = (0, 0, 0);
-    for name in &names {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(work);
+        }
+    });
+    println!(
+        "{} zones, {changes} changes, {} expressions, {} slots",
+        chosen.len(),
+        EXPRESSIONS.len(),
+        slots.into_inner()
+    );
+}
+
+/// The zones to look at, each with the changes of its clock to look at.
+fn choose(names: Vec<String>, soak: bool) -> Vec<(String, Vec<i64>)> {
+    let mut draw = Draw::new(soak);
+    let mut chosen = Vec::new();
+    for name in names {
         let always = ALWAYS.contains(&name.as_str());
         if !(soak || always || draw.one_in(20)) {
             continue;
         }
-        zones += 1;
-        let zone = Zone::read(name);
-        let triggers = triggers(name);
-        for change in zone.changes(2000, 2040) {
-            // Of the named zones an eighth of the changes; Apia's missing day and its like are always among them.
-            let odd = zone.jump(change).abs() > 2 * 3600;
-            if !(soak || odd || draw.one_in(if always { 8 } else { 12 })) {
-                continue;
+        let zone = Zone::read(&name);
+        let mut changes = zone.changes(2000, 2040);
+        // Of the named zones an eighth of the changes; Apia's missing day and its like are always among them.
+        changes.retain(|change| {
+            let odd = zone.jump(*change).abs() > 2 * 3600;
+            soak || odd || draw.one_in(if always { 8 } else { 12 })
+        });
+        chosen.push((name, changes));
+    }
+    chosen
+}
+
+/// Compares every expression's slots around these changes; answers how many slots there were.
+fn compare(name: &str, changes: &[i64]) -> usize {
+    let zone = Zone::read(name);
+    let triggers = EXPRESSIONS.map(|line| {
+        let cron = Cron::new(line).and_then(|cron| cron.in_zone(name));
+        Trigger::from(cron.expect("a good line"))
+    });
+    let mut slots = 0;
+    for change in changes {
+        let window = Window::around(&zone, *change);
+        for (line, trigger) in EXPRESSIONS.iter().zip(&triggers) {
+            let expected = window.slots(line);
+            slots += expected.len();
+            let (from, until) = (second(window.first - 1), second(window.last));
+            let forward: Vec<_> = trigger
+                .upcoming(from)
+                .take_while(|at| *at <= until)
+                .collect();
+            let seconds: Vec<_> = forward.iter().map(|at| at.as_millis() / 1000).collect();
+            assert_eq!(
+                seconds,
+                expected,
+                "{line} in {name} around {}",
+                second(*change)
+            );
+            // From slot to slot backwards: the same.
+            let before =
+                |at: Timestamp| trigger.latest_until(Timestamp::from_millis(at.as_millis() - 1));
+            let mut back = trigger.latest_until(until);
+            for at in forward.iter().rev() {
+                assert_eq!(back, Some(*at), "{line} in {name}, backwards");
+                back = before(*at);
             }
-            changes += 1;
-            let window = Window::around(&zone, change);
-            for (line, trigger) in EXPRESSIONS.iter().zip(&triggers) {
-                let expected = window.slots(line);
-                slots += expected.len();
-                let (from, until) = (second(window.first - 1), second(window.last));
-                let forward: Vec<_> = trigger
-                    .upcoming(from)
-                    .take_while(|at| *at <= until)
-                    .collect();
-                let seconds: Vec<_> = forward.iter().map(|at| at.as_millis() / 1000).collect();
-                assert_eq!(
-                    seconds,
-                    expected,
-                    "{line} in {name} around {}",
-                    second(change)
-                );
-                // From slot to slot backwards: the same.
-                let before = |at: Timestamp| {
-                    trigger.latest_until(Timestamp::from_millis(at.as_millis() - 1))
-                };
-                let mut back = trigger.latest_until(until);
-                for at in forward.iter().rev() {
-                    assert_eq!(back, Some(*at), "{line} in {name}, backwards");
-                    back = before(*at);
-                }
-                assert!(
-                    back.is_none_or(|at| at <= from),
-                    "{line} in {name}, backwards"
-                );
-            }
+            assert!(
+                back.is_none_or(|at| at <= from),
+                "{line} in {name}, backwards"
+            );
         }
     }
-    println!(
-        "{zones} zones, {changes} changes, {} expressions, {slots} slots",
-        EXPRESSIONS.len()
-    );
-    assert!(changes > 50, "only {changes} changes were looked at");
+    slots
 }
 
 fn second(seconds: i64) -> Timestamp {

@@ -1,18 +1,22 @@
 //! `lullaby schedule …`
 
+mod backfill;
+mod collisions;
 mod plan;
 mod preview;
 mod show;
 
 use clap::Subcommand;
-use lullaby::schedule::{Owner, ScheduleRecord, Verdict};
+use lullaby::schedule::{Owner, ScheduleRecord, ScheduleSpec, Verdict};
 use lullaby::store::Page;
-use lullaby::{Lullaby, NewJob};
-use serde_json::{Map, Value};
+use lullaby::{Lullaby, NewJob, Timestamp};
 
-use self::plan::Plan;
+use self::backfill::Backfill;
+use self::collisions::Collide;
+use self::plan::{Clear, DAYLIGHT_SAVING, Plan};
 use self::preview::Preview;
 use self::show::{record_json, record_text, schedule_table};
+use crate::call::call;
 use crate::print::Out;
 
 /// What recurs: add, see, change, pause, run and remove schedules.
@@ -25,23 +29,30 @@ pub(crate) struct Schedule {
 #[derive(Subcommand, Debug)]
 enum Verb {
     /// Make a schedule
-    Add(Add),
+    #[command(after_long_help = DAYLIGHT_SAVING)]
+    Add(Box<Add>),
     /// All schedules, by their next slot
     List(List),
     /// All about one schedule, with the end of its ledger
     Show(Show),
     /// Change what is given, keep the rest: history and slot numbers too
-    Edit(Edit),
+    #[command(after_long_help = DAYLIGHT_SAVING)]
+    Edit(Box<Edit>),
     /// Let its slots pass without a run until it is resumed
     Pause(Pause),
     /// Go on after a pause; its slots are not made up for
     Resume(Named),
     /// Run it now, beside its slots
     Run(Named),
+    /// Run it for its slots of a past range, once more or for the first time
+    Backfill(Backfill),
     /// Remove schedules; their jobs stay
     Rm(Rm),
-    /// When its next slots are
+    /// When the next slots are, and what daylight saving does to them
+    #[command(after_long_help = DAYLIGHT_SAVING)]
     Preview(Preview),
+    /// Where many schedules are due at once, and the jitter that would spread them
+    Collisions(Collide),
 }
 
 #[derive(clap::Args, Debug)]
@@ -62,6 +73,8 @@ struct Edit {
     name: String,
     #[command(flatten)]
     plan: Plan,
+    #[command(flatten)]
+    clear: Clear,
 }
 
 #[derive(clap::Args, Debug)]
@@ -117,6 +130,8 @@ impl Schedule {
             Verb::List(verb) => return verb.run(lullaby, out).await,
             Verb::Rm(verb) => return verb.run(lullaby, out).await,
             Verb::Preview(verb) => return verb.run(lullaby, out).await,
+            Verb::Collisions(verb) => return verb.run(lullaby, out).await,
+            Verb::Backfill(verb) => verb.run(lullaby, out).await,
             Verb::Show(verb) => verb.run(lullaby, out).await,
             Verb::Edit(verb) => verb.run(lullaby, out).await,
             Verb::Pause(verb) => verb.run(lullaby, out).await,
@@ -149,7 +164,7 @@ impl Add {
             );
             return Ok(false);
         }
-        let (args, kwargs) = arguments(&self.arguments)?;
+        let (args, kwargs) = call(&self.arguments)?;
         let job = NewJob::named(&self.task, &args, &kwargs)?;
         let now = lullaby.now();
         let schedule = self
@@ -177,13 +192,18 @@ impl Edit {
             ))
             .into());
         };
-        self.plan.change(&mut record.spec.clone(), now)?;
+        self.change(&mut record.spec.clone(), now)?;
         let change = |spec: &mut _| {
             // It was checked just now; only the trigger underneath can have changed since.
-            let _ = self.plan.change(spec, now);
+            let _ = self.change(spec, now);
         };
         let record = scheduler.edit(&self.name, change).await?;
         say(lullaby, out, &record)
+    }
+
+    fn change(&self, spec: &mut ScheduleSpec, now: Timestamp) -> anyhow::Result<()> {
+        self.plan.change(spec, now)?;
+        self.clear.change(spec)
     }
 }
 
@@ -282,42 +302,4 @@ fn say(lullaby: &Lullaby, out: Out, record: &ScheduleRecord) -> anyhow::Result<b
         record_text(record, &[], lullaby.now())
     })?;
     Ok(true)
-}
-
-/// `3`, `"three"` and `three` are positional, `n=3` is named. What is no JSON is text.
-fn arguments(texts: &[String]) -> anyhow::Result<(Vec<Value>, Map<String, Value>)> {
-    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
-    let named = |text: &str| -> Option<(String, Value)> {
-        let (key, rest) = text.split_once('=')?;
-        let first = key.chars().next()?;
-        let is_name = (first.is_alphabetic() || first == '_')
-            && key.chars().all(|c| c.is_alphanumeric() || c == '_');
-        is_name.then(|| (key.to_owned(), value(rest)))
-    };
-    let (mut args, mut kwargs) = (Vec::new(), Map::new());
-    for text in texts {
-        match named(text) {
-            Some((key, value)) => anyhow::ensure!(
-                kwargs.insert(key.clone(), value).is_none(),
-                "the argument {key:?} is given twice"
-            ),
-            None => args.push(value(text)),
-        }
-    }
-    Ok((args, kwargs))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn arguments_are_json_or_text_and_named_ones_have_a_key() {
-        let texts = ["3", "Mochi", "[1,2]", "n=3", "who=Mochi", "2=3", "true"].map(String::from);
-        let (args, kwargs) = arguments(&texts).expect("fine");
-        assert_eq!(json!(args), json!([3, "Mochi", [1, 2], "2=3", true]));
-        assert_eq!(json!(kwargs), json!({ "n": 3, "who": "Mochi" }));
-        assert!(arguments(&["a=1".into(), "a=2".into()]).is_err());
-    }
 }

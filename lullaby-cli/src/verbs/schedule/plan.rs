@@ -5,6 +5,19 @@ use std::time::Duration;
 use lullaby::schedule::{Cron, ScheduleSpec, Trigger};
 use lullaby::{Missed, NewJob, Overlap, QueueName, ScheduleBuilder, Timestamp};
 
+use crate::duration::duration;
+
+/// Under `--help` of whatever reads cron lines.
+pub(super) const DAYLIGHT_SAVING: &str = "\
+Daylight saving: the hour field of a cron line alone decides.
+  Rhythmic, if it has a `*`, `-` or `/` (`*/10 * * * *`): every real instant at which
+    the local clock matches. A repeated hour has its slots both times, a skipped one none.
+  Fixed, if it is a number or a list of numbers (`30 2 * * *`): each local date has each
+    of its times exactly once. A time that comes twice is taken the first time; one that
+    does not exist is taken at the first instant after the gap; several that fall on one
+    instant are one slot; a date that does not exist has none.
+`lullaby schedule preview --cron LINE --tz ZONE --year --moved` shows what it does.";
+
 /// When and how it runs.
 #[derive(clap::Args, Debug)]
 pub(super) struct Plan {
@@ -14,10 +27,13 @@ pub(super) struct Plan {
     /// A cron line of 5 fields, or of 6 with seconds first; more than one may be given
     #[arg(long, value_name = "LINE")]
     cron: Vec<String>,
+    /// A single run at this time, as 2026-11-24T09:00:00Z; more than one may be given
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["every", "cron", "start"])]
+    at: Vec<Timestamp>,
     /// The time zone of the cron lines, as Europe/Lisbon; UTC without it
     #[arg(long, value_name = "ZONE")]
     tz: Option<String>,
-    /// The first slot, as 2026-11-24T09:00:00Z
+    /// The first slot, as 2026-11-24T09:00:00Z; of cron lines, no slot before it
     #[arg(long, value_name = "TIME")]
     start: Option<Timestamp>,
     /// No slot at or after this
@@ -63,7 +79,10 @@ impl Plan {
         schedule = match (self.every, cron(&self.cron, self.tz.as_deref())?) {
             (Some(every), None) => schedule.every(every),
             (None, Some(cron)) => schedule.trigger(cron),
-            _ => anyhow::bail!("expected --every TIME or --cron LINE: when is it to run?"),
+            _ if !self.at.is_empty() => schedule.trigger(Trigger::at(self.at.iter().copied())),
+            _ => {
+                anyhow::bail!("expected --every TIME, --cron LINE or --at TIME: when is it to run?")
+            }
         };
         if let Some(start) = self.start {
             schedule = schedule.start(start);
@@ -104,6 +123,9 @@ impl Plan {
             (Err(error), _) => return Err(error),
         };
         match (self.every, cron, &mut spec.trigger) {
+            (None, None, trigger) if !self.at.is_empty() => {
+                *trigger = Trigger::at(self.at.iter().copied());
+            }
             (Some(every), _, Trigger::Every { every: old, start }) => {
                 *old = every;
                 *start = self.start.unwrap_or(*start);
@@ -143,6 +165,50 @@ impl Plan {
     }
 }
 
+/// What `edit` takes away.
+#[derive(clap::Args, Debug)]
+pub(super) struct Clear {
+    /// Cron lines have slots from now on
+    #[arg(long, conflicts_with = "start")]
+    no_start: bool,
+    /// It goes on for ever
+    #[arg(long, conflicts_with = "end")]
+    no_end: bool,
+    /// As many runs as come
+    #[arg(long, conflicts_with = "repeat")]
+    no_repeat: bool,
+    /// A slot may start however late
+    #[arg(long, conflicts_with = "grace")]
+    no_grace: bool,
+    /// Runs start on their slots
+    #[arg(long, conflicts_with = "jitter")]
+    no_jitter: bool,
+    /// It does not pause by itself
+    #[arg(long, conflicts_with = "pause_after")]
+    no_pause_after: bool,
+}
+
+impl Clear {
+    pub(super) fn change(&self, spec: &mut ScheduleSpec) -> anyhow::Result<()> {
+        if self.no_start {
+            let Trigger::Cron(old) = &spec.trigger else {
+                anyhow::bail!(
+                    "expected cron lines for --no-start: an interval has its first slot, and --start moves it"
+                );
+            };
+            if let Some(cron) = cron(old.lines(), Some(old.zone()))? {
+                spec.trigger = cron.into();
+            }
+        }
+        spec.grace = spec.grace.filter(|_| !self.no_grace);
+        spec.jitter = spec.jitter.filter(|_| !self.no_jitter);
+        spec.end = spec.end.filter(|_| !self.no_end);
+        spec.repeat = spec.repeat.filter(|_| !self.no_repeat);
+        spec.pause_after = spec.pause_after.filter(|_| !self.no_pause_after);
+        Ok(())
+    }
+}
+
 /// `None` for no lines.
 pub(super) fn cron(lines: &[String], zone: Option<&str>) -> anyhow::Result<Option<Cron>> {
     let Some((first, more)) = lines.split_first() else {
@@ -160,41 +226,6 @@ pub(super) fn cron(lines: &[String], zone: Option<&str>) -> anyhow::Result<Optio
         Some(zone) => cron.in_zone(zone)?,
         None => cron,
     }))
-}
-
-/// `500ms`, `90s`, `10m`, `1h30m`, `7d`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("expected a time as 500ms, 90s, 10m, 1h30m or 7d, got {text:?}");
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let (count, unit) = rest.split_at(digits);
-        let end = unit
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(unit.len());
-        let (unit, after) = unit.split_at(end);
-        let millis: u64 = match unit {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            "w" => 604_800_000,
-            _ => return Err(wrong()),
-        };
-        let count: u64 = count.parse().map_err(|_| wrong())?;
-        let part = count.checked_mul(millis).map(Duration::from_millis);
-        total = part
-            .and_then(|part| total.checked_add(part))
-            .ok_or_else(wrong)?;
-        rest = after;
-    }
-    if total.is_zero() {
-        Err(wrong())
-    } else {
-        Ok(total)
-    }
 }
 
 /// How many slots `all` makes up for when no cap is given.
@@ -230,27 +261,6 @@ fn overlap(text: &str) -> Result<Overlap, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_numbers_with_units() {
-        let fine = |text| duration(text).expect("fine").as_millis();
-        assert_eq!(fine("500ms"), 500);
-        assert_eq!(fine("10m"), 600_000);
-        assert_eq!(fine("1h30m"), 5_400_000);
-        for wrong in [
-            "",
-            "10",
-            "m",
-            "-5s",
-            "0s",
-            "1y",
-            "99999999999999999999s",
-            "99999999999999w",
-            "1.5h",
-        ] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn missed_may_have_a_cap() {

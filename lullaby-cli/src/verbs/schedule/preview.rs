@@ -1,5 +1,7 @@
 //! `lullaby schedule preview NAME`, `lullaby schedule preview --cron LINE --tz ZONE`
 
+use std::time::Duration;
+
 use lullaby::schedule::{Foreseen, Trigger};
 use lullaby::{Lullaby, Timestamp};
 use serde_json::json;
@@ -21,10 +23,24 @@ pub(super) struct Preview {
     /// Slots after this instant, itself not included; now without it
     #[arg(long, value_name = "TIME")]
     from: Option<Timestamp>,
-    /// How many
-    #[arg(short = 'n', default_value_t = 10)]
-    count: usize,
+    /// Slots up to this instant, itself included
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
+    /// The slots of a year; short for an --until that is a year after --from
+    #[arg(long, conflicts_with = "until")]
+    year: bool,
+    /// Only slots that daylight saving moves, merges or doubles
+    #[arg(long)]
+    moved: bool,
+    /// How many at most; 10, or all with --until or --year
+    #[arg(short = 'n', value_name = "N")]
+    count: Option<usize>,
 }
+
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// How many slots are looked at: a line of each minute has 525,600 in a year. More are left out, and the command says so.
+const MOST_SLOTS: usize = 1_000_000;
 
 impl Preview {
     pub(super) fn is_about_lines(&self) -> bool {
@@ -44,10 +60,7 @@ impl Preview {
             }
         };
         let from = self.from.unwrap_or_else(|| lullaby.now());
-        let until = end.map_or(Timestamp::MAX, |end| {
-            Timestamp::from_millis(end.as_millis() - 1)
-        });
-        let slots = trigger.preview(from, until, self.count);
+        let slots = self.slots(&trigger, from, end);
         let value: Vec<_> = slots
             .iter()
             .map(
@@ -65,5 +78,35 @@ impl Preview {
             )
         })?;
         Ok(true)
+    }
+
+    fn slots(&self, trigger: &Trigger, from: Timestamp, end: Option<Timestamp>) -> Vec<Foreseen> {
+        let asked = if self.year {
+            Some(from + YEAR)
+        } else {
+            self.until
+        };
+        let before_end = end.map(|end| Timestamp::from_millis(end.as_millis() - 1));
+        let until = asked.into_iter().chain(before_end).min();
+        let until = until.unwrap_or(Timestamp::MAX);
+        let count = match (self.count, asked) {
+            (Some(count), _) => count,
+            (None, Some(_)) => usize::MAX,
+            (None, None) => 10,
+        };
+        let mut looked_at = 0;
+        let slots = trigger
+            .upcoming(from)
+            .take_while(|at| *at <= until)
+            .take(MOST_SLOTS)
+            .inspect(|_| looked_at += 1)
+            .map(|at| trigger.foresee(at))
+            .filter(|slot| !self.moved || slot.note.is_some())
+            .take(count)
+            .collect();
+        if looked_at == MOST_SLOTS {
+            eprintln!("lullaby: looked at {MOST_SLOTS} slots; there are more");
+        }
+        slots
     }
 }
