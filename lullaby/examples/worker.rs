@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use clap::Parser;
+use lullaby::store::redis::{RedisStore, redis};
 use lullaby::{Context, Failure, Lullaby, Shutdown, Task, Tasks, Worker};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,6 +26,9 @@ struct Options {
     /// How many jobs at once
     #[arg(long, default_value_t = 16)]
     concurrency: usize,
+    /// How many seconds a job stays this worker's without a sign of life
+    #[arg(long, default_value_t = 15.0)]
+    lease: f64,
     /// End when the queues are empty
     #[arg(long)]
     burst: bool,
@@ -139,9 +143,39 @@ fn burn(task: &Burn, ctx: &Context) -> u64 {
     rounds
 }
 
+/// `demo.count(name, seconds=0)`: on Redis only. Counts its runs under `demo:count:<name>`, where everybody can see them, and takes its time.
+#[derive(Serialize, Deserialize)]
+struct Count {
+    name: String,
+    #[serde(default)]
+    seconds: f64,
+}
+
+impl Task for Count {
+    const NAME: &'static str = "demo.count";
+    type Output = ();
+}
+
+async fn count(task: Count, ctx: Context) -> Result<(), Failure> {
+    let store = ctx.lullaby().store();
+    let Some(redis) = store.as_any().downcast_ref::<RedisStore>() else {
+        let why = format!("expected a store on Redis, got {}", store.location());
+        return Err(Failure::fatal(why));
+    };
+    let mut command = redis::cmd("INCR");
+    command.arg(format!("demo:count:{}", task.name));
+    redis.run_command(&command).await?;
+    ctx.sleep(Duration::try_from_secs_f64(task.seconds)?).await;
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     let lullaby = Lullaby::open(&options.url).await?;
     let tasks = Tasks::new()
         .task(add)
@@ -149,10 +183,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .task(sleep)
         .task(fail)
         .task(flaky)
+        .task(count)
         .blocking(|task: Burn, ctx: Context| burn(&task, &ctx));
     let mut worker = Worker::builder(&lullaby, tasks)
         .queues(options.queues)
-        .concurrency(options.concurrency);
+        .concurrency(options.concurrency)
+        .lease(Duration::try_from_secs_f64(options.lease)?);
     if options.burst {
         worker = worker.burst();
     }

@@ -24,27 +24,39 @@ use crate::store::{Claim, Ending, Renewed, Settled, Settlement, Topic};
 /// Pauses for which this process leaves a job alone that it cannot run and others may.
 const FIRST_AVOIDANCE: Duration = Duration::from_secs(1);
 const LONGEST_AVOIDANCE: Duration = Duration::from_secs(30);
-/// How many such jobs are remembered; beyond that all are forgotten, and tried once more.
+/// How many such jobs are remembered: each claim names them all.
 const MOST_AVOIDED: usize = 500;
+/// How long this process pauses when it had to forget one. Else a queue with thousands of Python's jobs would go round and round.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// Jobs that this process hands back because it has no handler for them.
 #[derive(Debug, Default)]
-pub(super) struct Avoided(HashMap<JobId, (Timestamp, Duration)>);
+pub(super) struct Avoided {
+    jobs: HashMap<JobId, (Timestamp, Duration)>,
+    /// No claim before then.
+    paused_until: Timestamp,
+}
 
 impl Avoided {
     /// Leaves a job alone until then, each time for twice as long.
     fn avoid(&mut self, id: JobId, now: Timestamp) -> Duration {
-        if self.0.len() >= MOST_AVOIDED {
-            self.0.clear();
+        if self.jobs.len() >= MOST_AVOIDED && !self.jobs.contains_key(&id) {
+            let first = self.jobs.iter().min_by_key(|(_, (until, _))| *until);
+            if let Some((first, until)) = first.map(|(id, (until, _))| (id.clone(), *until)) {
+                self.jobs.remove(&first);
+                if until > now {
+                    self.paused_until = now + FULL_PAUSE;
+                }
+            }
         }
-        let before = self.0.get(&id).map(|(_, pause)| *pause);
+        let before = self.jobs.get(&id).map(|(_, pause)| *pause);
         let pause = before.map_or(FIRST_AVOIDANCE, |pause| (pause * 2).min(LONGEST_AVOIDANCE));
-        self.0.insert(id, (now + pause, pause));
+        self.jobs.insert(id, (now + pause, pause));
         pause
     }
 
     fn now(&self, now: Timestamp) -> Vec<JobId> {
-        let avoided = self.0.iter().filter(|(_, (until, _))| *until > now);
+        let avoided = self.jobs.iter().filter(|(_, (until, _))| *until > now);
         avoided.map(|(id, _)| id.clone()).collect()
     }
 }
@@ -84,6 +96,10 @@ impl Core {
 
     /// Claims up to `max` more; true if there may be even more.
     async fn claim_batch(&self, claim: &Claim, max: usize, jobs: &mut Vec<Job>) -> Result<bool> {
+        let paused_until = self.avoided().paused_until;
+        if paused_until > self.host_now() {
+            self.server.host().sleep_until(paused_until).await;
+        }
         let mut call = self
             .script(&scripts::CLAIM)
             .arg(&claim.worker)
@@ -317,5 +333,17 @@ mod tests {
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(avoided.now(Timestamp::from_millis(29_999)), [id]);
         assert!(avoided.now(Timestamp::from_millis(30_000)).is_empty());
+    }
+
+    #[test]
+    fn too_many_jobs_to_leave_alone_make_a_pause() {
+        let mut avoided = Avoided::default();
+        let now = Timestamp::from_millis(0);
+        for n in 0..=MOST_AVOIDED {
+            assert_eq!(avoided.paused_until, now);
+            avoided.avoid(JobId::from_store(&n.to_string()), now);
+        }
+        assert_eq!(avoided.paused_until, now + FULL_PAUSE);
+        assert_eq!(avoided.now(now).len(), MOST_AVOIDED);
     }
 }

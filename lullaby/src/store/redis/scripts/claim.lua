@@ -9,11 +9,16 @@
 local worker, lease, max, queues = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local answer = { int(now) }
 if max == 0 or (queues > 0 and call('EXISTS', rq .. 'suspended') == 1) then return answer end
-local avoided = {}
+local avoided, avoids = {}, #ARGV >= 10 + queues
 for i = 10 + queues, #ARGV do avoided[ARGV[i]] = true end
 local lease_until = after(lease)
 -- RQ's deadline: always well ahead of ours, so that no Python cleanup takes a running job.
 local wip = math.max(now + 120000, lease_until + 30000) / 1000
+
+-- How far a queue is looked through behind ids that are left alone.
+local SCAN = 10000
+
+local function queue_key(queue) return rq .. 'queue:' .. queue end
 
 local function start(id, queue)
   local key = job_key(id)
@@ -56,17 +61,33 @@ local function start(id, queue)
   answer[#answer + 1] = hash
 end
 
-for q = 10, 9 + queues do
-  local queue, back = ARGV[q], {}
+local function take_front(queue)
   while #answer <= max do
-    local ids = call('LPOP', rq .. 'queue:' .. queue, max + 1 - #answer)
-    if not ids then break end
-    for _, id in ipairs(ids) do
-      if avoided[id] then back[#back + 1] = id else start(id, queue) end
-    end
-    if #back >= 1000 then break end
+    local ids = call('LPOP', queue_key(queue), max + 1 - #answer)
+    if not ids then return end
+    for _, id in ipairs(ids) do start(id, queue) end
   end
-  for _, id in ipairs(back) do call('RPUSH', rq .. 'queue:' .. queue, id) end
+end
+
+-- What is left alone stays in its place: a list that is written to wakes everybody who listens, and this process would ask at once again.
+local function take_others(queue)
+  local key, first = queue_key(queue), 0
+  while #answer <= max and first < SCAN do
+    local ids = call('LRANGE', key, first, first + 999)
+    for _, id in ipairs(ids) do
+      if avoided[id] then
+        first = first + 1
+      elseif #answer <= max then
+        call('LREM', key, 1, id)
+        start(id, queue)
+      end
+    end
+    if #ids < 1000 then return end
+  end
+end
+
+for q = 10, 9 + queues do
+  if avoids then take_others(ARGV[q]) else take_front(ARGV[q]) end
 end
 publish()
 return answer
