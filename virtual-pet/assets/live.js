@@ -43,7 +43,7 @@ function connect() {
   const source = new EventSource(`/pet/${encodeURIComponent(home.dataset.pet)}/events${query}`);
   state.source = source;
   state.heard = Date.now();
-  for (const name of ["patch", "beat", "gone", "bye"]) {
+  for (const name of ["patch", "beat", "moved", "gone", "bye"]) {
     source.addEventListener(name, (event) => {
       if (event.lastEventId) state.lastId = event.lastEventId;
       const message = { name, data: JSON.parse(event.data), id: state.lastId };
@@ -77,7 +77,8 @@ function hear({ name, data, id }) {
   if (data.now) heardAt(data.now);
   if (name === "patch") patch(data);
   if (name === "bye" && state.leads) return lose(data.retry_ms * (0.5 + Math.random()));
-  if (name === "gone") { state.source?.close(); location.href = "/adopt"; return; }
+  if (name === "moved") { state.source?.close(); location.replace(`/pet/${encodeURIComponent(data.name)}`); return; }
+  if (name === "gone") { state.source?.close(); location.reload(); return; }
   tell("live");
 }
 

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::game::{Game, QUEUE};
 use crate::home;
-use crate::pet::{Rules, Visitors};
+use crate::pet::{BlockedNames, Rules, Visitors};
 use crate::tasks::tasks;
 use crate::web::guard::{Hosts, Network};
 use crate::web::hub::Hub;
@@ -108,6 +108,17 @@ struct Options {
         default_value = "act"
     )]
     visitors: Visitors,
+    /// A file of words that no pet's name may hold, one a line.
+    #[arg(
+        long,
+        global = true,
+        env = "VIRTUAL_PET_NAMES_BLOCKED",
+        value_name = "FILE"
+    )]
+    names_blocked: Option<PathBuf>,
+    /// How many pets one browser may look after.
+    #[arg(long, global = true, env = "VIRTUAL_PET_MAX_PETS", default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..=24))]
+    max_pets: u8,
     /// How often a pet gets hungrier, as 1h, 20m or 2s. Pets keep the pace at which they were adopted.
     #[arg(long, global = true, env = "VIRTUAL_PET_HUNGER_EVERY", default_value = "1h", value_parser = duration)]
     hunger_every: Duration,
@@ -148,7 +159,8 @@ impl Cli {
         let lullaby = open(&options).await?;
         let home = home::open(&lullaby).await?;
         let rules = Rules::game().paced(options.hunger_every, options.nap);
-        let game = Arc::new(Game::new(lullaby.clone(), home, rules, options.visitors)?);
+        let game = Game::new(lullaby.clone(), home, rules, options.visitors)?;
+        let game = Arc::new(game.blocking(blocked_names(&options)?));
 
         let work = match command {
             Command::Serve | Command::Work => Some(
@@ -191,6 +203,19 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     }
 }
 
+fn blocked_names(options: &Options) -> anyhow::Result<BlockedNames> {
+    let Some(file) = &options.names_blocked else {
+        return Ok(BlockedNames::default());
+    };
+    let list = std::fs::read_to_string(file).with_context(|| {
+        format!(
+            "could not read the words that names may not hold from {} (--names-blocked)",
+            file.display()
+        )
+    })?;
+    Ok(BlockedNames::read(&list))
+}
+
 async fn open(options: &Options) -> anyhow::Result<Lullaby> {
     let url = match &options.store {
         Some(url) => url.clone(),
@@ -225,6 +250,7 @@ async fn serve_pages(
             hosts: Hosts::new(address.ip(), &options.allowed_hosts),
             limiter: Limiter::new(options.limits),
             proxies: options.trusted_proxy.clone(),
+            most_pets: options.max_pets.into(),
         }),
     };
     welcome(address, game.lullaby());

@@ -14,6 +14,7 @@ mod agenda;
 mod duties;
 mod error;
 mod journal;
+mod keeping;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,9 @@ pub use self::error::GameError;
 pub use self::journal::{By, PET_CHANGED, PET_RELEASED, What};
 use crate::home::{Home, Saved};
 use crate::keeper::Key;
-use crate::pet::{Action, Appointment, Duty, Pet, PetId, PetName, Refusal, Rules, Visitors};
+use crate::pet::{
+    Action, Appointment, BlockedNames, Duty, Pet, PetId, PetName, Refusal, Rules, Visitors,
+};
 use crate::tasks::WakePet;
 
 /// The queue of the game's jobs.
@@ -44,6 +47,7 @@ pub struct Game {
     home: Arc<dyn Home>,
     rules: Rules,
     visitors: Visitors,
+    blocked: BlockedNames,
 }
 
 /// Who asks for an action.
@@ -91,7 +95,14 @@ impl Game {
             home,
             rules,
             visitors,
+            blocked: BlockedNames::default(),
         })
+    }
+
+    /// The same game, with names that nobody may choose.
+    #[must_use]
+    pub fn blocking(self, blocked: BlockedNames) -> Self {
+        Self { blocked, ..self }
     }
 
     /// The store of the jobs.
@@ -117,12 +128,26 @@ impl Game {
     /// # Errors
     /// [`GameError::NoSuchPet`]; a store error.
     pub async fn look(&self, name: &PetName) -> Result<Pet, GameError> {
-        let found = self.home.find(name).await?;
+        let found = self
+            .home
+            .find(name)
+            .await?
+            .filter(|pet| !pet.is_in_meadow());
         let pet = found.ok_or_else(|| GameError::no_such_pet(name.as_str()))?;
         self.heal(pet).await
     }
 
-    /// The pet of this id, as it was last saved, if it lives here.
+    /// The pet of this id, as [`Game::look`]: for whoever stays with a pet that may be renamed meanwhile.
+    ///
+    /// # Errors
+    /// [`GameError::NoSuchPet`]; a store error.
+    pub async fn look_at(&self, id: &PetId) -> Result<Pet, GameError> {
+        let pet = self.resident(id).await?;
+        let pet = pet.ok_or_else(|| GameError::no_such_pet(id.as_str()))?;
+        self.heal(pet).await
+    }
+
+    /// The pet of this id, as it was last saved, in the meadow or not.
     ///
     /// # Errors
     /// A store error.
@@ -130,12 +155,27 @@ impl Game {
         Ok(self.home.load(id).await?)
     }
 
+    /// The pet of this id, unless it was let go.
+    async fn resident(&self, id: &PetId) -> lullaby::Result<Option<Pet>> {
+        Ok(self.home.load(id).await?.filter(|pet| !pet.is_in_meadow()))
+    }
+
     /// Up to `limit` pets by name, those after `after`, as they were last saved.
     ///
     /// # Errors
     /// A store error.
     pub async fn list(&self, after: Option<&PetName>, limit: usize) -> Result<Vec<Pet>, GameError> {
-        Ok(self.home.list(after, limit).await?)
+        let (mut after, mut pets) = (after.cloned(), Vec::new());
+        loop {
+            let page = self.home.list(after.as_ref(), limit).await?;
+            let is_last = page.len() < limit;
+            after = page.last().map(|pet| pet.name.clone());
+            pets.extend(page.into_iter().filter(|pet| !pet.is_in_meadow()));
+            pets.truncate(limit);
+            if is_last || pets.len() >= limit {
+                return Ok(pets);
+            }
+        }
     }
 
     /// Does what a player asks for.
@@ -227,8 +267,11 @@ impl Game {
     /// True if this very request has changed the pet already.
     ///
     /// # Errors
-    /// [`GameError::LookOnly`] if the caller may not change it.
+    /// [`GameError::LookOnly`] if the caller may not change it, [`GameError::NoSuchPet`] if it was let go.
     fn is_done(pet: &Pet, caller: &Caller) -> Result<bool, GameError> {
+        if pet.is_in_meadow() {
+            return Err(GameError::no_such_pet(pet.name.as_str()));
+        }
         if pet.visitors == Visitors::Look && caller.standing(pet) == By::Visitor {
             return Err(GameError::LookOnly {
                 name: pet.name.clone(),
@@ -311,9 +354,12 @@ impl Game {
 /// A job about a pet, with the game's options: store errors are tried again for about a quarter of an hour, and after that the next tick or
 /// look makes good what it should have done.
 fn job_for<T: lullaby::Task>(pet: &Pet, task: T) -> NewJob<T::Output> {
+    job(task).subject(pet.id.as_str())
+}
+
+fn job<T: lullaby::Task>(task: T) -> NewJob<T::Output> {
     let second = Duration::from_secs(1);
     NewJob::new(task)
-        .subject(pet.id.as_str())
         .timeout(30 * second)
         .failure_ttl(FAILURE_TTL)
         .retry(Retry::exponential(20, second, 60 * second))

@@ -1,6 +1,8 @@
 //! The pet and its rules: pure functions of its state and the time. No I/O, no clock.
 
 mod actions;
+mod blocked;
+mod keeping;
 mod looks;
 mod name;
 mod public;
@@ -15,6 +17,8 @@ use lullaby::{JobId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::actions::Action;
+pub use self::blocked::BlockedNames;
+pub use self::keeping::{CODE_LASTS, Meadow, NAME_KEPT, Pass, UNDO_WITHIN};
 pub use self::looks::{
     Colour, Mood, Species, Stage, UnknownWord, Visitors, energy_word, hunger_word,
 };
@@ -132,6 +136,12 @@ pub struct Pet {
     pub keeper_hash: Option<String>,
     /// What others may do.
     pub visitors: Visitors,
+    /// Set once its keeper has let it go: it lives in the meadow, and only its name and the way back are left of it here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meadow: Option<Meadow>,
+    /// What makes another device its keeper's, if that was asked for lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<Pass>,
     /// The ids of the latest requests that changed it, the newest last.
     pub requests: VecDeque<String>,
 }
@@ -175,6 +185,8 @@ impl Pet {
             age_hours: 0,
             keeper_hash: newcomer.keeper_hash,
             visitors: newcomer.visitors,
+            meadow: None,
+            pass: None,
             requests: VecDeque::new(),
         }
     }

@@ -40,6 +40,13 @@ pub struct GrowUp {
     pub into: Stage,
 }
 
+/// A week after a pet was let go: it is forgotten, and its name is free.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaveMeadow {
+    /// Whose.
+    pub pet: PetId,
+}
+
 macro_rules! task {
     ($type:ty, $name:literal) => {
         impl Task for $type {
@@ -54,6 +61,7 @@ task!(IncreaseHunger, "increase_hunger");
 task!(WakePet, "wake_pet");
 task!(HatchEgg, "hatch_egg");
 task!(GrowUp, "grow_up");
+task!(LeaveMeadow, "leave_meadow");
 
 /// The game's tasks with their handlers.
 #[must_use]
@@ -64,6 +72,7 @@ pub fn tasks(game: Arc<Game>) -> Tasks {
         .task(wake_pet)
         .task(hatch_egg)
         .task(grow_up)
+        .task(leave_meadow)
 }
 
 async fn increase_hunger(task: IncreaseHunger, ctx: Context) -> Result<String, Failure> {
@@ -91,6 +100,12 @@ async fn hatch_egg(task: HatchEgg, ctx: Context) -> Result<String, Failure> {
 async fn grow_up(task: GrowUp, ctx: Context) -> Result<String, Failure> {
     let kept = keep(&task.pet, Duty::Grow, &ctx).await?;
     Ok(told(kept, |pet| format!("is a {} now", pet.stage())))
+}
+
+async fn leave_meadow(task: LeaveMeadow, ctx: Context) -> Result<String, Failure> {
+    let game = ctx.state::<Game>()?;
+    let kept = game.forget(&task.pet, ctx.id()).await?;
+    Ok(told(kept, |pet| format!("the name {} is free", pet.name)))
 }
 
 async fn keep(pet: &PetId, duty: Duty, ctx: &Context) -> Result<Kept, Failure> {

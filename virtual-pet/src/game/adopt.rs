@@ -1,9 +1,6 @@
 //! How pets come and go.
 
-use lullaby::Status;
-use lullaby::store::JobFilter;
-
-use super::{By, Caller, Game, GameError, job_for};
+use super::{Caller, Game, GameError, job_for};
 use crate::home::Created;
 use crate::keeper::Key;
 use crate::pet::{Appointment, Colour, EGG, Newcomer, Pet, PetId, PetName, Species};
@@ -11,7 +8,7 @@ use crate::tasks::{GrowUp, HatchEgg, IncreaseHunger};
 
 /// Requests with ids this long cannot be guessed: 22 letters and digits hold 128 bits. Only they may ask for the answer of an
 /// adoption again, since that answer holds the keeper's key.
-const SECRET_REQUEST: usize = 22;
+pub(super) const SECRET_REQUEST: usize = 22;
 
 /// How many numbered names are tried for somebody who finds theirs taken.
 const NAMES_TO_TRY: u32 = 20;
@@ -46,10 +43,11 @@ impl Game {
     /// The other way round would leave a pet that never gets hungry, until somebody looks at it.
     ///
     /// # Errors
-    /// [`GameError::NameTaken`]; a store error.
+    /// [`GameError::NameTaken`], [`GameError::NameBlocked`]; a store error.
     pub async fn adopt(&self, adoption: Adoption, caller: &Caller) -> Result<Adopted, GameError> {
         let key = Key::random();
-        if let Some(namesake) = self.home.find(&adoption.name).await? {
+        self.check_name(&adoption.name)?;
+        if let Some(namesake) = self.namesake(&adoption.name).await? {
             return self
                 .adopted_before(namesake, adoption.name, key, caller)
                 .await;
@@ -106,7 +104,9 @@ impl Game {
         caller: &Caller,
     ) -> Result<Adopted, GameError> {
         let is_repeated = caller.request.as_ref().is_some_and(|request| {
-            request.len() >= SECRET_REQUEST && namesake.has_seen(&adoption_request(request))
+            !namesake.is_in_meadow()
+                && request.len() >= SECRET_REQUEST
+                && namesake.has_seen(&adoption_request(request))
         });
         if !is_repeated {
             return Err(self.name_taken(name).await?);
@@ -123,7 +123,7 @@ impl Game {
         Ok(Adopted { pet, key })
     }
 
-    async fn name_taken(&self, name: PetName) -> lullaby::Result<GameError> {
+    pub(super) async fn name_taken(&self, name: PetName) -> lullaby::Result<GameError> {
         for number in 2..2 + NAMES_TO_TRY {
             let free = name.numbered(number);
             if self.home.find(&free).await?.is_none() {
@@ -190,48 +190,6 @@ impl Game {
         let name = pet.id.schedule();
         if self.lullaby.scheduler().get(&name).await?.is_none() {
             self.state_schedule(pet).await?;
-        }
-        Ok(())
-    }
-
-    /// Lets a pet go: its name is free, its schedule is removed, its jobs are canceled.
-    ///
-    /// The pet goes first. A crash after that leaves jobs without a pet, which clear themselves away.
-    ///
-    /// # Errors
-    /// [`GameError::NoSuchPet`], [`GameError::NotKeeper`]; a store error.
-    pub async fn release(&self, name: &PetName, caller: &Caller) -> Result<Pet, GameError> {
-        let found = self.home.find(name).await?;
-        let pet = found.ok_or_else(|| GameError::no_such_pet(name.as_str()))?;
-        let by = caller.standing(&pet);
-        if by == By::Visitor && !caller.keys.is_empty() {
-            return Err(GameError::NotKeeper { name: pet.name });
-        }
-        if !self.home.remove(&pet.id).await? {
-            return Err(GameError::no_such_pet(name.as_str()));
-        }
-        lullaby::failpoint::hit("release.removed");
-        if let Err(error) = self.clear_jobs(&pet.id).await {
-            tracing::warn!(pet = %pet.id, %error, "the jobs of a released pet could not be canceled; they will do nothing");
-        }
-        self.note_release(&pet, by).await;
-        Ok(pet)
-    }
-
-    /// Removes the schedule of a pet that is gone, and cancels its jobs.
-    pub(super) async fn clear_jobs(&self, id: &PetId) -> lullaby::Result<()> {
-        let store = self.lullaby.store();
-        store.remove_schedule(&id.schedule(), None).await?;
-        lullaby::failpoint::hit("release.schedule_removed");
-        for status in [Status::Scheduled, Status::Queued] {
-            let filter = JobFilter {
-                subject: Some(id.to_string()),
-                status: Some(status),
-                ..JobFilter::default()
-            };
-            let jobs = store.list_jobs(&filter).await?;
-            let ids: Vec<_> = jobs.into_iter().map(|job| job.id).collect();
-            store.cancel(&ids).await?;
         }
         Ok(())
     }

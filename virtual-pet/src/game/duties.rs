@@ -28,13 +28,13 @@ impl Game {
     /// # Errors
     /// A store error; then it should be tried again.
     pub async fn tick(&self, id: &PetId, job: &JobId, slot: &Slot) -> lullaby::Result<Kept> {
-        let Some(pet) = self.home.load(id).await? else {
+        let Some(pet) = self.resident(id).await? else {
             let store = self.lullaby.store();
             store
                 .remove_schedule(&slot.schedule, Some(&slot.schedule_id))
                 .await?;
-            // It may have been saved since we looked: see `adopt`.
-            if let Some(pet) = self.home.load(id).await? {
+            // It may have been saved, or taken back, since we looked: see `adopt`.
+            if let Some(pet) = self.resident(id).await? {
                 self.keep_schedule(&pet).await?;
             }
             return Ok(Kept::NoSuchPet);
@@ -73,7 +73,7 @@ impl Game {
     }
 
     async fn fulfil(&self, id: &PetId, duty: Duty, job: &JobId, by: By) -> lullaby::Result<Kept> {
-        let Some(pet) = self.home.load(id).await? else {
+        let Some(pet) = self.resident(id).await? else {
             return Ok(Kept::NoSuchPet);
         };
         let awaited = pet.appointment(duty).filter(|awaited| awaited.job == *job);

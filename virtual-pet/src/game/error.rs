@@ -36,6 +36,21 @@ pub enum GameError {
         /// One near it that nobody has.
         free: Option<PetName>,
     },
+    /// Its name is on the list of names that nobody may choose.
+    NameBlocked {
+        /// Which.
+        name: PetName,
+    },
+    /// The one-time code is wrong, used up or too old.
+    WrongCode {
+        /// For which pet.
+        name: PetName,
+    },
+    /// It was let go too long ago to be taken back.
+    TooLate {
+        /// Who.
+        name: PetName,
+    },
     /// The store failed; what was asked for may have been done or not.
     Store(lullaby::Error),
 }
@@ -69,6 +84,16 @@ impl fmt::Display for GameError {
                     Some(free) => write!(f, " How about {free}?"),
                     None => Ok(()),
                 }
+            }
+            Self::NameBlocked { name } => {
+                write!(f, "{name} is no name for a pet here: choose another one.")
+            }
+            Self::WrongCode { name } => write!(
+                f,
+                "This code is not the one for {name}, was used already, or is more than ten minutes old: make a new one."
+            ),
+            Self::TooLate { name } => {
+                write!(f, "{name} is at home in the meadow by now and stays there.")
             }
             Self::Store(error) => error.fmt(f),
         }

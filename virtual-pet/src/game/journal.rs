@@ -28,6 +28,10 @@ pub enum What {
     Woke,
     Ticked,
     Grew,
+    Renamed,
+    Opened,
+    Moved,
+    Returned,
 }
 
 /// Who made it happen.
@@ -92,6 +96,9 @@ fn changed(
         "was": { "hunger": before.hunger, "energy": before.energy },
         "pet": PublicPet::from(after),
     });
+    if before.name != after.name {
+        data["was"]["name"] = json!(before.name);
+    }
     if let Some(request) = request {
         data["req"] = json!(request);
     }

@@ -6,7 +6,9 @@ use lullaby::Timestamp;
 
 use super::memory::MemoryHome;
 use super::{Created, Home, Saved};
-use crate::pet::{Colour, Newcomer, Pet, PetId, PetName, Rules, Species, Visitors};
+use crate::pet::{
+    Appointment, Colour, Newcomer, Pass, Pet, PetId, PetName, Rules, Species, Visitors,
+};
 
 async fn ok<T>(answer: impl Future<Output = lullaby::Result<T>>) -> T {
     answer.await.expect("the store answers")
@@ -27,6 +29,10 @@ fn pet(text: &str) -> Pet {
     let now = Timestamp::from_millis(1_763_899_200_123);
     let mut pet = Pet::new(PetId::random(), newcomer, &Rules::game(), now);
     pet.remember("request");
+    pet.pass = Some(Pass {
+        hash: "ab".into(),
+        until: now,
+    });
     pet
 }
 
@@ -66,7 +72,15 @@ async fn a_pet_is_found_as_it_was_saved(home: &dyn Home) {
     assert_eq!(ok(home.find(&pet.name)).await, Some(pet.clone()));
     let saved = changed(&pet, 3);
     assert_eq!(ok(home.save(&saved)).await, Saved::Done);
-    assert_eq!(ok(home.load(&pet.id)).await, Some(saved));
+    assert_eq!(ok(home.load(&pet.id)).await, Some(saved.clone()));
+    let farewell = Appointment {
+        job: lullaby::JobId::new("farewell").expect("an id"),
+        at: saved.born_at,
+    };
+    let mut gone = saved.released(farewell, saved.born_at);
+    gone.version += 1;
+    assert_eq!(ok(home.save(&gone)).await, Saved::Done);
+    assert_eq!(ok(home.find(&pet.name)).await, Some(gone));
     assert!(ok(home.remove(&pet.id)).await);
 }
 

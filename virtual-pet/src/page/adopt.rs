@@ -76,7 +76,7 @@ pub(crate) fn adopt(residents: &[Pet], mine: &[Pet], theme: Theme, minute_of_day
                             @for pet in residents {
                                 li {
                                     a.pet-chip href=(format!("/pet/{}", encoded(pet.name.as_str()))) {
-                                        (head(Looks { species: pet.species, colour: pet.colour, stage: pet.stage(), mood: pet.mood() }))
+                                        (head(Looks::of(pet)))
                                         span { (pet.name) small.quiet { (pet.mood()) } }
                                     }
                                 }

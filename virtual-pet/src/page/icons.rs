@@ -35,5 +35,8 @@ const SYMBOLS: &str = concat!(
     r##"<symbol id="i-flower" viewBox="0 0 24 24"><g fill="currentColor" stroke="none"><circle cx="12" cy="6.500" r="3.300"/><circle cx="17.200" cy="10.300" r="3.300"/><circle cx="15.200" cy="16.400" r="3.300"/><circle cx="8.800" cy="16.400" r="3.300"/><circle cx="6.800" cy="10.300" r="3.300"/></g><circle class="hole" cx="12" cy="12" r="2.300"/></symbol>"##,
     r##"<symbol id="i-sprout" viewBox="0 0 24 24"><path d="M12 21v-9"/><path fill="currentColor" stroke="none" d="M12.500 12.500q2-7.500 9.500-7q-.5 8-9.500 7zM11.500 14.500q-1.500-6-8.500-6q.5 7 8.500 6z"/></symbol>"##,
     r##"<symbol id="i-hand" viewBox="0 0 24 24"><path fill="currentColor" stroke="none" d="M9 11V5.500a1.600 1.600 0 0 1 3.200 0V10l5 1c1.600.3 2.300 1.300 2.100 2.800l-.7 4c-.3 1.700-1.500 2.700-3.200 2.700h-3.700c-1.200 0-2.100-.5-2.800-1.500L5 14.500c-.8-1.200.8-2.600 2-1.700z"/></symbol>"##,
+    r##"<symbol id="i-gear" viewBox="0 0 24 24"><circle cx="12" cy="12" r="3.200"/><path d="M12 3.200v3M12 17.800v3M3.200 12h3M17.800 12h3M5.800 5.800l2.100 2.100M16.100 16.100l2.100 2.100M5.800 18.200l2.100-2.100M16.100 7.900l2.100-2.100"/><circle cx="12" cy="12" r="6.600"/></symbol>"##,
+    r##"<symbol id="i-key" viewBox="0 0 24 24"><circle cx="8" cy="15.500" r="4.500"/><path d="M11.300 12.300L20 3.800M16.500 7.200l3 3"/></symbol>"##,
+    r##"<symbol id="i-pen" viewBox="0 0 24 24"><path d="M4.500 19.500l1-4.500L16 4.500l3.500 3.500L9 18.500z"/></symbol>"##,
     r##"<symbol id="i-help" viewBox="0 0 24 24"><path d="M8.500 9a3.500 3.500 0 1 1 5 3.200c-1.200.6-1.500 1.300-1.500 2.500M12 18.600v.1"/></symbol>"##,
 );

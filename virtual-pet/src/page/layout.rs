@@ -109,12 +109,7 @@ fn header(frame: &Frame<'_>) -> Markup {
 
 /// A pet of this browser, as a link to it.
 pub(super) fn chip(pet: &Pet, is_current: bool) -> Markup {
-    let looks = Looks {
-        species: pet.species,
-        colour: pet.colour,
-        stage: pet.stage(),
-        mood: pet.mood(),
-    };
+    let looks = Looks::of(pet);
     html! {
         a.pet-chip id=[is_current.then_some("chip")] href=(format!("/pet/{}", encoded(pet.name.as_str()))) aria-current=[is_current.then_some("page")] {
             (head(looks))

@@ -4,12 +4,14 @@
 mod adopt;
 mod away;
 mod code;
+mod history;
 mod icons;
 mod layout;
 mod panel;
 mod pet_card;
 mod rig;
 mod room;
+mod settings;
 mod small;
 mod when;
 mod words;
@@ -21,8 +23,10 @@ use maud::Markup;
 use serde_json::{Value, json};
 
 pub(crate) use self::adopt::adopt;
+pub(crate) use self::history::history;
 pub(crate) use self::layout::Theme;
-pub(crate) use self::small::{confirm, problem};
+pub(crate) use self::settings::{Settings, settings};
+pub(crate) use self::small::{confirm, meadow, problem};
 pub(crate) use self::when::Zone;
 use self::words::{Reader, changed, lines};
 use crate::game::{Agenda, By, PET_CHANGED};

@@ -9,6 +9,7 @@ use super::icons::icon;
 use super::when::{Zone, countdown};
 use super::words::{Line, plain, task_words, worker_name};
 use crate::game::{Agenda, AgendaEntry};
+use crate::web::encoded;
 
 /// The time line always has room for so many rows: it must not jump when a job leaves.
 const ROWS: usize = 3;
@@ -59,7 +60,10 @@ pub(super) fn panel(view: &View) -> Markup {
                     (code(view))
                 }
                 section.card aria-labelledby="log-title" {
-                    div.card-head { h3 #log-title { "What just happened" } }
+                    div.card-head {
+                        h3 #log-title { "What just happened" }
+                        a.see-all href=(format!("/pet/{}/history", encoded(view.pet.name.as_str()))) { "See all" }
+                    }
                     (log(&super::words::lines(&view.events, &view.reader()), view.zone, super::LOG_LINES))
                 }
             }

@@ -34,12 +34,7 @@ pub(super) fn card(view: &View) -> Markup {
 fn stage(view: &View) -> Markup {
     let pet = &view.pet;
     let minute = view.minute_of_day();
-    let looks = Looks {
-        species: pet.species,
-        colour: pet.colour,
-        stage: pet.stage(),
-        mood: pet.mood(),
-    };
+    let looks = Looks::of(pet);
     html! {
         div #stage.stage data-phase=(Phase::at(minute).as_str()) data-asleep=(view.is_asleep()) data-coat=(pet.colour) {
             (room(minute))
@@ -89,6 +84,7 @@ pub(super) fn plate(view: &View) -> Markup {
                 p.quiet { (kind(pet)) ", " (age(pet)) }
             }
             span.mood data-mood=(mood) { (mood) }
+            a.tool href=(format!("/pet/{}/settings", encoded(pet.name.as_str()))) { (icon("gear")) span.unseen { "Settings of " (pet.name) } }
             button #share.tool type="button" { (icon("link")) span.unseen { "Copy the link to " (pet.name) } }
         }
     }

@@ -3,7 +3,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use crate::pet::{Colour, Mood, Species, Stage};
+use crate::pet::{Colour, Mood, Pet, Species, Stage};
 
 /// What a drawing shows.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,18 @@ pub(crate) struct Looks {
     pub(crate) colour: Colour,
     pub(crate) stage: Stage,
     pub(crate) mood: Mood,
+}
+
+impl Looks {
+    /// As the pet looks now.
+    pub(crate) fn of(pet: &Pet) -> Self {
+        Self {
+            species: pet.species,
+            colour: pet.colour,
+            stage: pet.stage(),
+            mood: pet.mood(),
+        }
+    }
 }
 
 /// The whole pet. `label` is what a screen reader says; without one it is decoration.

@@ -9,10 +9,10 @@ use crate::keeper::Key;
 use crate::pet::{Action, Colour, Mood, Pet, Species, Stage};
 use crate::web::{action_path, encoded};
 
-fn small(title: &str, looks: Looks, content: &Markup) -> Markup {
+fn small(title: &str, theme: Theme, looks: Looks, content: &Markup) -> Markup {
     let frame = Frame {
         title,
-        theme: Theme::System,
+        theme,
         pets: &[],
         current: None,
         live: false,
@@ -29,15 +29,11 @@ fn small(title: &str, looks: Looks, content: &Markup) -> Markup {
 }
 
 /// What a browser gets for a link to an action: nothing changes before its button is pressed.
-pub(crate) fn confirm(pet: &Pet, action: Action) -> Markup {
-    let looks = Looks {
-        species: pet.species,
-        colour: pet.colour,
-        stage: pet.stage(),
-        mood: pet.mood(),
-    };
+pub(crate) fn confirm(pet: &Pet, action: Action, theme: Theme) -> Markup {
+    let looks = Looks::of(pet);
     small(
         pet.name.as_str(),
+        theme,
         looks,
         &html! {
             h1 { (verb(action)) " " (pet.name) "?" }
@@ -46,6 +42,27 @@ pub(crate) fn confirm(pet: &Pet, action: Action) -> Markup {
                 button.primary { (verb(action)) }
             }
             p { a href=(format!("/pet/{}", encoded(pet.name.as_str()))) { "To " (pet.name) } }
+        },
+    )
+}
+
+/// Where a pet was that has been let go. With `until` it can be taken back up to that time.
+pub(crate) fn meadow(pet: &Pet, until: Option<&str>, theme: Theme) -> Markup {
+    small(
+        "In the meadow",
+        theme,
+        Looks::of(pet),
+        &html! {
+            h1 { (pet.name) " lives in the meadow now" }
+            p.lead { "It was let go. It has grass, sun and company there, and its jobs are canceled." }
+            @if let Some(until) = until {
+                form method="post" action=(format!("/pet/{}/undo", encoded(pet.name.as_str()))) {
+                    input type="hidden" name="req" value=(Key::random().secret());
+                    button.primary { "Take " (pet.name) " back" }
+                }
+                p.quiet { "You can undo it until " (until) "." }
+            }
+            p { a href="/adopt" { "Adopt a pet" } }
         },
     )
 }
@@ -65,6 +82,7 @@ pub(crate) fn problem(status: u16, words: &str, back: Option<&str>) -> Markup {
     };
     small(
         "Sorry",
+        Theme::System,
         looks,
         &html! {
             h1 { (status) }

@@ -45,6 +45,14 @@ impl Zone {
         )
     }
 
+    /// As `25 Nov 14:25:00`.
+    pub(crate) fn stamp(self, at: Timestamp) -> String {
+        let shifted = Timestamp::from_millis(self.local(at) * 1000);
+        let date = jiff::Timestamp::from_millisecond(shifted.as_millis())
+            .map(|at| at.strftime("%-d %b").to_string());
+        format!("{} {}", date.unwrap_or_default(), self.time(at))
+    }
+
     /// As `at 14:25`, `tomorrow 09:36` or `in 3 days`.
     pub(crate) fn day_and_time(self, at: Timestamp, now: Timestamp) -> String {
         let time = self.time(at);
@@ -84,6 +92,7 @@ mod tests {
         let zone = Zone::read("90").expect("a zone");
         assert_eq!(zone.time(at(0)), "01:30:00");
         assert_eq!(Zone::read("-60").expect("a zone").time(at(0)), "23:00:00");
+        assert_eq!(zone.stamp(at(86_400)), "2 Jan 01:30:00");
         assert_eq!(zone.minute_of_day(at(3600)), 150);
         assert_eq!(zone.day_and_time(at(60), at(0)), "at 01:31");
         assert_eq!(zone.day_and_time(at(86_400), at(0)), "tomorrow 01:30");

@@ -160,6 +160,40 @@ pub(crate) fn changed(event: &Event, reader: &Reader<'_>) -> Told {
             format!("{name} grew up a bit"),
             format!("a {} now", pet["stage"].as_str().unwrap_or("bigger one")),
         ),
+        Some(What::Renamed) => (
+            "pen",
+            "pet",
+            format!(
+                "{} is called {} now",
+                event.data["was"]["name"].as_str().unwrap_or("It"),
+                pet["name"].as_str().unwrap_or_default()
+            ),
+            "its link has changed".into(),
+        ),
+        Some(What::Opened) if pet["visitors"] == "look" => (
+            "hand",
+            "pet",
+            format!("Visitors may look at {name}"),
+            "and nothing more".into(),
+        ),
+        Some(What::Opened) => (
+            "hand",
+            "pet",
+            format!("Visitors may look after {name}"),
+            "feed, play, put to sleep".into(),
+        ),
+        Some(What::Moved) => (
+            "key",
+            "pet",
+            format!("{name} is kept on another device"),
+            "the key of the old one is void".into(),
+        ),
+        Some(What::Returned) => (
+            "paw",
+            "pet",
+            format!("{name} came back from the meadow"),
+            "its jobs are scheduled again".into(),
+        ),
         None => ("paw", "pet", format!("{name} changed"), String::new()),
     }
 }

@@ -138,7 +138,7 @@ impl Pet {
     /// Woken by its job, with energy 10; `None` if `job` is not the job that it waits for.
     #[must_use]
     pub fn woken_by(&self, job: &JobId) -> Option<Self> {
-        self.nap.as_ref().filter(|nap| nap.job == *job)?;
+        self.awaited(&self.nap, job)?;
         let mut pet = self.clone();
         pet.nap = None;
         pet.energy = RESTED;
@@ -148,7 +148,7 @@ impl Pet {
     /// Hatched by its job; `None` if `job` is not the job that it waits for.
     #[must_use]
     pub fn hatched_by(&self, job: &JobId) -> Option<Self> {
-        self.egg.as_ref().filter(|egg| egg.job == *job)?;
+        self.awaited(&self.egg, job)?;
         let mut pet = self.clone();
         pet.egg = None;
         Some(pet)
@@ -158,7 +158,7 @@ impl Pet {
     /// waits for.
     #[must_use]
     pub fn grown_by(&self, job: &JobId, next: Option<Appointment>) -> Option<Self> {
-        self.growth.as_ref().filter(|growth| growth.job == *job)?;
+        self.awaited(&self.growth, job)?;
         let mut pet = self.clone();
         pet.grown = self.next_stage().map_or(Stage::GrownUp, |(stage, _)| stage);
         pet.growth = next;
@@ -169,6 +169,9 @@ impl Pet {
     /// tick that runs twice, late or out of order changes nothing.
     #[must_use]
     pub fn ticked(&self, rules: &Rules, slot: Timestamp) -> Option<Self> {
+        if self.is_in_meadow() {
+            return None;
+        }
         let hours = self.hours_at(slot);
         let passed = hours.checked_sub(self.age_hours).filter(|n| *n > 0)?;
         let mut pet = self.clone();
@@ -176,6 +179,12 @@ impl Pet {
         let passed = i64::try_from(passed).unwrap_or(i64::MAX);
         pet.hunger = rules.hunger(self.hunger.saturating_add(passed));
         Some(pet)
+    }
+
+    /// The appointment, if it is with this job. In the meadow nobody waits for anything.
+    fn awaited<'a>(&self, with: &'a Option<Appointment>, job: &JobId) -> Option<&'a Appointment> {
+        let with = with.as_ref().filter(|with| with.job == *job);
+        with.filter(|_| !self.is_in_meadow())
     }
 
     fn check_hatched(&self, now: Timestamp) -> Result<(), Refusal> {

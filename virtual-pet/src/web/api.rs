@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::input::{Bodies, Signed, caller, read};
+use super::keeping;
 use super::limits::Deed;
 use super::problem::Problem;
 use super::{App, Client, encoded, pet_name};
@@ -117,24 +118,27 @@ pub(super) async fn show(
     Ok(Json(PublicPet::from(&pet)))
 }
 
-/// `POST /api/pets/<name>/feed|play|sleep|wake`: the pet.
+/// `POST /api/pets/<name>/feed|play|sleep|wake`: the pet. What keepers do is in [`keeping`].
 pub(super) async fn act(
     State(app): State<App>,
     client: Client,
     Path((name, action)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<PublicPet>, Problem> {
+) -> Result<Response, Problem> {
+    if let Some(deed) = keeping::Deed::read(&action) {
+        return keeping::as_json(&app, client, &name, deed, &headers, body).await;
+    }
     let action: Action = action.parse().map_err(|()| Problem::NoSuchPage)?;
     let input: Signed = read(&headers, body, Bodies::Json, app.clock()).await?;
     let caller = caller(&headers, input.req)?;
     let name = pet_name(&name)?;
     app.count(client, Deed::Action)?;
     let pet = app.game.act(&name, action, &caller).await?;
-    Ok(Json(PublicPet::from(&pet)))
+    Ok(Json(PublicPet::from(&pet)).into_response())
 }
 
-/// `DELETE /api/pets/<name>`: releases it, with its schedule and jobs.
+/// `DELETE /api/pets/<name>`: lets it go, with its schedule and jobs.
 pub(super) async fn release(
     State(app): State<App>,
     client: Client,

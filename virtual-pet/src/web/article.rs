@@ -73,7 +73,8 @@ pub(super) async fn get(
         return post(action, State(app), client, path, headers, Body::empty()).await;
     }
     let pet = app.game.look(&pet_name(&path)?).await?;
-    let mut page = crate::page::confirm(&pet, action).into_response();
+    let mut page =
+        crate::page::confirm(&pet, action, super::cookies::theme(&headers)).into_response();
     let robots = http::HeaderName::from_static("x-robots-tag");
     page.headers_mut()
         .insert(robots, HeaderValue::from_static("noindex"));

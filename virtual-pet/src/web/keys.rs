@@ -8,8 +8,8 @@ use crate::pet::PetId;
 
 const NAME: &str = "pets";
 
-/// Pets a browser can keep: the oldest gives way.
-const MOST: usize = 6;
+/// The most pets that are read from one cookie, at 66 bytes each; a server may allow fewer (`--max-pets`).
+pub(super) const MOST: usize = 24;
 
 /// A year, in seconds.
 const MAX_AGE: u32 = 31_536_000;
@@ -30,15 +30,15 @@ pub(super) fn read(headers: &HeaderMap) -> Vec<(PetId, Key)> {
         .collect()
 }
 
-/// The `Set-Cookie` that adds a pet to them.
+/// The `Set-Cookie` for these pets and one more; the oldest give way if they are too many.
 #[must_use]
-pub(super) fn with(headers: &HeaderMap, id: &PetId, key: &Key) -> Option<HeaderValue> {
-    let mut pets = read(headers);
+pub(super) fn with(mut pets: Vec<(PetId, Key)>, id: &PetId, key: &Key) -> Option<HeaderValue> {
     pets.retain(|(other, _)| other != id);
     pets.push((id.clone(), key.clone()));
     let newest = pets.len().saturating_sub(MOST);
-    let pairs = pets.iter().skip(newest);
-    let value: Vec<_> = pairs
+    let value: Vec<_> = pets
+        .iter()
+        .skip(newest)
         .map(|(id, key)| format!("{id}~{}", key.secret()))
         .collect();
     // What another program put into the cookie may not be fit for a header.
@@ -54,11 +54,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_keeps_its_six_newest_pets() {
+    fn a_browser_keeps_its_newest_pets() {
         let mut headers = HeaderMap::new();
-        let pets: Vec<_> = (0..7).map(|_| (PetId::random(), Key::random())).collect();
+        let pets: Vec<_> = (0..=MOST)
+            .map(|_| (PetId::random(), Key::random()))
+            .collect();
         for (id, key) in &pets {
-            let set = with(&headers, id, key).expect("a header");
+            let set = with(read(&headers), id, key).expect("a header");
             let set = set.to_str().expect("text");
             assert!(set.contains("HttpOnly; SameSite=Lax"));
             let pair = set.split(';').next().expect("a first part");

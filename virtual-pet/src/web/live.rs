@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `patch` | `sections`: HTML by id, those that changed; `look`: what the stage shows; `steps`: the moves of jobs since the last patch; `said`: a sentence for screen readers; `now` |
 //! | `beat` | `now`, every 5 s |
+//! | `moved` | the pet has another `name`, and so the page another address; the stream ends |
 //! | `gone` | the pet was released; the stream ends |
 //! | `bye` | the server stops; the stream ends |
 //!
@@ -30,9 +31,9 @@ use super::input::caller;
 use super::pages::{LATEST, view};
 use super::problem::Problem;
 use super::{App, pet_name};
-use crate::game::{Caller, GameError, PET_RELEASED};
+use crate::game::{Caller, GameError, PET_RELEASED, What};
 use crate::page::View;
-use crate::pet::PetName;
+use crate::pet::PetId;
 
 /// How soon a browser tries again when the connection breaks.
 const RETRY: Duration = Duration::from_secs(2);
@@ -81,7 +82,7 @@ pub(super) async fn open(
         .collect();
     events.drain(..events.len().saturating_sub(LATEST));
     let mut page = LivePage {
-        name: pet.name.clone(),
+        id: pet.id.clone(),
         app,
         caller,
         headers,
@@ -116,7 +117,7 @@ pub(super) async fn open(
 
 struct LivePage {
     app: App,
-    name: PetName,
+    id: PetId,
     caller: Caller,
     headers: HeaderMap,
     seat: Seat,
@@ -152,6 +153,11 @@ impl LivePage {
                     self.ended = true;
                     return Some(frame("gone", &json!({ "name": event.data["name"] })));
                 }
+                Woken::Event(event) if event.data["what"] == json!(What::Renamed) => {
+                    self.ended = true;
+                    let name = &event.data["pet"]["name"];
+                    return Some(frame("moved", &json!({ "name": name })));
+                }
                 Woken::Event(event) => self.take(event),
                 Woken::Lagged => self.due = Some(self.app.game.now()),
                 Woken::Beat => {
@@ -170,7 +176,7 @@ impl LivePage {
                         Ok(patch) => return Some(patch),
                         Err(Problem::Game(GameError::NoSuchPet { .. })) => self.ended = true,
                         Err(problem) => {
-                            tracing::warn!(pet = %self.name, %problem, "a page could not be drawn anew; its stream ends, and the browser asks again");
+                            tracing::warn!(pet = %self.id, %problem, "a page could not be drawn anew; its stream ends, and the browser asks again");
                             self.ended = true;
                         }
                     }
@@ -224,7 +230,7 @@ impl LivePage {
 
     /// What has changed since the last one.
     async fn patch(&mut self) -> Result<Frame, Problem> {
-        let pet = self.app.game.look(&self.name).await?;
+        let pet = self.app.game.look_at(&self.id).await?;
         let events = self.events.iter().cloned().collect();
         let view = view(&self.app, pet, events, &self.caller, &self.headers).await?;
         let data = json!({

@@ -9,6 +9,7 @@ pub mod guard;
 mod health;
 pub mod hub;
 mod input;
+mod keeping;
 mod keys;
 pub mod limits;
 mod live;
@@ -70,6 +71,8 @@ pub struct Access {
     pub limiter: Limiter,
     /// Whose `X-Forwarded-For` is believed.
     pub proxies: Vec<Network>,
+    /// How many pets one browser may look after.
+    pub most_pets: usize,
 }
 
 impl App {
@@ -114,6 +117,12 @@ pub fn router(app: App) -> Router {
         )
         .route("/pet/{name}", page(get(pages::pet), "GET"))
         .route("/pet/{name}/events", page(get(live::open), "GET"))
+        .route("/pet/{name}/history", page(get(pages::history), "GET"))
+        .route("/pet/{name}/settings", page(get(keeping::settings), "GET"))
+        .route(
+            "/pet/{name}/{deed}",
+            page(axum::routing::post(keeping::post), "POST"),
+        )
         .route("/static/{hash}/{name}", page(get(assets::serve), "GET"))
         .route("/manifest.webmanifest", page(get(assets::manifest), "GET"))
         .route("/sw.js", page(get(assets::service_worker), "GET"))

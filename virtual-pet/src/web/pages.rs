@@ -1,11 +1,12 @@
 //! The pages.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use lullaby::event::{Event, EventId};
+use serde::Deserialize;
 use std::time::Duration;
 
 use super::api::adopt_from;
@@ -14,9 +15,10 @@ use super::cookies::{last_visit, theme, zone};
 use super::input::{Bodies, caller};
 use super::problem::Problem;
 use super::{App, Client, encoded, keys, pet_name};
-use crate::game::Caller;
+use crate::game::{Adopted, By, Caller, GameError};
+use crate::keeper::Key;
 use crate::page::{self, Around, Since, View};
-use crate::pet::Pet;
+use crate::pet::{Pet, PetName};
 
 /// How many pets the adopt page lists.
 const LISTED: usize = 24;
@@ -65,13 +67,21 @@ pub(super) async fn adopt(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    let kept = app.pets_of(&headers).await?;
+    app.check_room(&kept)?;
     let adopted = adopt_from(&app, client, &headers, body, Bodies::JsonOrForm, true).await?;
     let page = format!("/pet/{}", encoded(adopted.pet.name.as_str()));
     let mut response = (StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response();
-    if let Some(cookie) = keys::with(&headers, &adopted.pet.id, &adopted.key) {
+    remember_key(&mut response, kept, &adopted);
+    Ok(response)
+}
+
+/// Puts a new pet's key into the browser's cookie, beside those that are still of use.
+pub(super) fn remember_key(response: &mut Response, kept: Vec<(Pet, Key)>, adopted: &Adopted) {
+    let kept = kept.into_iter().map(|(pet, key)| (pet.id, key)).collect();
+    if let Some(cookie) = keys::with(kept, &adopted.pet.id, &adopted.key) {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
-    Ok(response)
 }
 
 /// `GET /pet/<name>`.
@@ -80,8 +90,12 @@ pub(super) async fn pet(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let pet = app.game.look(&pet_name(&name)?).await?;
+    let name = pet_name(&name)?;
     let caller = caller(&headers, None)?;
+    let pet = match app.game.look(&name).await {
+        Err(GameError::NoSuchPet { .. }) => return missing(&app, &name, &caller, &headers).await,
+        found => found?,
+    };
     let mut events = app
         .game
         .lullaby()
@@ -108,6 +122,51 @@ pub(super) async fn pet(
     Ok(packed(&headers, page::pet(&view, &around)))
 }
 
+/// Where a pet is not any more: it may be in the meadow, and its keeper may take it back for a while.
+async fn missing(
+    app: &App,
+    name: &PetName,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let Some(pet) = app.game.in_meadow(name).await? else {
+        let name = name.to_string();
+        return Err(GameError::NoSuchPet { name }.into());
+    };
+    let is_keeper = caller.standing(&pet) == By::Keeper;
+    let until = pet.returns_until(app.game.now()).filter(|_| is_keeper);
+    let until = until.map(|until| zone(headers).time(until));
+    let page = page::meadow(&pet, until.as_deref(), theme(headers));
+    Ok((StatusCode::NOT_FOUND, page).into_response())
+}
+
+/// How many lines a page of history has.
+const HISTORY_LINES: usize = 50;
+
+/// Which part of the history: the events before this one.
+#[derive(Debug, Deserialize)]
+pub(super) struct HistoryQuery {
+    before: Option<u64>,
+}
+
+/// `GET /pet/<name>/history?before=<event>`: all that the store still knows of a pet, the newest first.
+pub(super) async fn history(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Query(query): Query<HistoryQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let pet = app.game.look(&pet_name(&name)?).await?;
+    let caller = caller(&headers, None)?;
+    let subject = Some(pet.id.as_str());
+    let lullaby = app.game.lullaby();
+    let events = lullaby.events(subject, EventId(0), EVENTS).await?;
+    let view = view(&app, pet, events, &caller, &headers).await?;
+    let before = EventId(query.before.unwrap_or(u64::MAX));
+    let page = page::history(&view, before, HISTORY_LINES, theme(&headers));
+    Ok(packed(&headers, page))
+}
+
 /// All that a pet's page shows, as it is now.
 pub(super) async fn view(
     app: &App,
@@ -132,12 +191,36 @@ pub(super) async fn view(
 
 /// The pets whose keys the browser has, the oldest first.
 async fn mine(app: &App, headers: &HeaderMap) -> Result<Vec<Pet>, Problem> {
-    let mut pets = Vec::new();
-    for (id, key) in keys::read(headers) {
-        let kept = app.game.kept(&id).await?;
-        pets.extend(kept.filter(|pet| pet.keeper_hash.as_ref() == Some(&key.hash())));
+    let pets = app.pets_of(headers).await?.into_iter();
+    let here = pets.filter(|(pet, _)| !pet.is_in_meadow());
+    Ok(here.map(|(pet, _)| pet).collect())
+}
+
+impl App {
+    /// The pets whose keys the browser has, the oldest first, also those that it can still take back from the meadow.
+    pub(super) async fn pets_of(&self, headers: &HeaderMap) -> Result<Vec<(Pet, Key)>, Problem> {
+        let now = self.game.now();
+        let mut pets = Vec::new();
+        for (id, key) in keys::read(headers) {
+            let kept = self.game.kept(&id).await?;
+            let kept = kept
+                .filter(|pet| pet.keeper_hash.as_ref() == Some(&key.hash()))
+                .filter(|pet| !pet.is_in_meadow() || pet.returns_until(now).is_some());
+            pets.extend(kept.map(|pet| (pet, key)));
+        }
+        Ok(pets)
     }
-    Ok(pets)
+
+    /// # Errors
+    /// If a browser with these pets looks after as many as it may.
+    pub(super) fn check_room(&self, kept: &[(Pet, Key)]) -> Result<(), Problem> {
+        let here = kept.iter().filter(|(pet, _)| !pet.is_in_meadow());
+        let most = self.access.most_pets;
+        if here.count() >= most {
+            return Err(Problem::TooManyPets(most));
+        }
+        Ok(())
+    }
 }
 
 /// `GET /robots.txt`: nobody is to follow the links that act.

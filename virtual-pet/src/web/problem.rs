@@ -24,6 +24,8 @@ pub(super) enum Problem {
     WrongMethod(&'static str),
     /// The request does not read: broken JSON, a field that is missing, a name that is none.
     BadRequest(String),
+    /// This browser looks after as many pets as one may.
+    TooManyPets(usize),
     /// The request reads, but names something that is not known.
     Unknown(UnknownWord),
     /// The body is of a type that is not read here; those that are.
@@ -54,16 +56,23 @@ impl Problem {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Game(GameError::NoSuchPet { .. }) | Self::NoSuchPage => StatusCode::NOT_FOUND,
-            Self::Game(GameError::Refused { .. } | GameError::NameTaken { .. }) => {
-                StatusCode::CONFLICT
-            }
-            Self::Game(GameError::LookOnly { .. } | GameError::NotKeeper { .. })
+            Self::Game(
+                GameError::Refused { .. } | GameError::NameTaken { .. } | GameError::TooLate { .. },
+            )
+            | Self::TooManyPets(_) => StatusCode::CONFLICT,
+            Self::Game(
+                GameError::LookOnly { .. }
+                | GameError::NotKeeper { .. }
+                | GameError::WrongCode { .. },
+            )
             | Self::ForeignHost(_)
             | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::Game(GameError::Store(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unknown(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Game(GameError::NameBlocked { .. }) | Self::Unknown(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::WrongType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -81,7 +90,11 @@ impl Problem {
             Self::Game(GameError::LookOnly { .. }) => "look_only",
             Self::Game(GameError::NotKeeper { .. }) => "not_keeper",
             Self::Game(GameError::NameTaken { .. }) => "name_taken",
+            Self::Game(GameError::NameBlocked { .. }) => "name_blocked",
+            Self::Game(GameError::WrongCode { .. }) => "wrong_code",
+            Self::Game(GameError::TooLate { .. }) => "too_late",
             Self::Game(GameError::Store(_)) => "unavailable",
+            Self::TooManyPets(_) => "too_many_pets",
             Self::NoSuchPage => "no_such_page",
             Self::WrongMethod(_) => "wrong_method",
             Self::BadRequest(_) => "bad_request",
@@ -111,7 +124,8 @@ impl Problem {
             Self::Game(
                 GameError::Refused { name, .. }
                 | GameError::LookOnly { name }
-                | GameError::NotKeeper { name },
+                | GameError::NotKeeper { name }
+                | GameError::WrongCode { name },
             ) => Some(name.as_str()),
             _ => None,
         }
@@ -158,6 +172,10 @@ impl fmt::Display for Problem {
                 "The store does not answer just now; the pets are safe in it. Try again in a moment.",
             ),
             Self::Game(error) => error.fmt(f),
+            Self::TooManyPets(most) => write!(
+                f,
+                "You look after {most} pets already: that is as many as one browser can. Let one go first."
+            ),
             Self::NoSuchPage => f.write_str("There is no such page."),
             Self::WrongMethod(allowed) => write!(f, "This page answers to {allowed} only."),
             Self::BadRequest(why) => f.write_str(why),

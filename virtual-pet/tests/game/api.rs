@@ -138,13 +138,15 @@ fn the_jobs_of_a_pet_are_told_with_their_times() {
 }
 
 #[test]
-fn a_released_pet_is_gone_and_its_name_free() {
+fn a_released_pet_is_gone_and_its_name_kept_for_a_week() {
     let server = Server::in_memory(&[]);
     let first = server.adopt("Mochi");
     let wrong = server
         .request("DELETE", "/api/pets/Mochi")
         .header("Authorization", "Bearer 0123456789abcdef0123456789abcdef");
     assert_eq!(wrong.send().expect(403)["error"], "not_keeper");
+    let keyless = server.request("DELETE", "/api/pets/Mochi");
+    assert_eq!(keyless.send().expect(403)["error"], "not_keeper");
     let key = format!("Bearer {}", first["key"].as_str().expect("a key"));
     let release = server
         .request("DELETE", "/api/pets/mochi")
@@ -158,7 +160,11 @@ fn a_released_pet_is_gone_and_its_name_free() {
     ] {
         assert_eq!(server.get(path).expect(404)["error"], "no_such_pet");
     }
-    assert_ne!(server.adopt("Mochi")["id"], first["id"]);
+    assert_eq!(names(&server.get("/api/pets").json()), Vec::<&str>::new());
+    let again = server
+        .request("POST", "/api/pets")
+        .json(&json!({ "name": "mochi" }));
+    assert_eq!(again.send().expect(409)["error"], "name_taken");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod article;
 mod healing;
 mod http;
 mod input;
+mod keeping;
 mod kills;
 mod process;
 mod server;

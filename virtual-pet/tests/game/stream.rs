@@ -97,9 +97,11 @@ fn an_id_of_another_life_is_no_obstacle() {
 #[test]
 fn the_stream_of_a_released_pet_ends() {
     let server = Server::in_memory(&[]);
-    server.adopt("Mochi");
+    let mochi = server.adopt("Mochi");
     let events = server.events("Mochi");
-    let released = server.request("DELETE", "/api/pets/Mochi").send();
+    let key = format!("Bearer {}", mochi["key"].as_str().expect("a key"));
+    let release = server.request("DELETE", "/api/pets/Mochi");
+    let released = release.header("Authorization", &key).send();
     assert_eq!(released.status, 200);
     let last = events.last().expect("an end");
     assert_eq!(

@@ -107,7 +107,8 @@ impl Town {
         block_on(async {
             let lullaby = self.open().await;
             let home = home::open(&lullaby).await.expect("a home");
-            let pets = home.list(None, 1000).await.expect("the pets");
+            let mut pets = home.list(None, 1000).await.expect("the pets");
+            pets.retain(|pet| !pet.is_in_meadow());
             for pet in &pets {
                 self.audit_pet(&lullaby, pet).await;
                 let answered = self.naps.get(pet.name.as_str()).copied();

@@ -10,6 +10,7 @@ use lullaby::{Job, Lullaby, Status};
 use virtual_pet::game::{Adopted, Adoption, Caller, Game, GameError, QUEUE};
 use virtual_pet::home::Home;
 use virtual_pet::home::memory::MemoryHome;
+use virtual_pet::keeper::Key;
 use virtual_pet::pet::{Action, Colour, Pet, PetName, Rules, Species, Visitors};
 use virtual_pet::tasks::tasks;
 
@@ -73,8 +74,9 @@ impl Town {
         acted.expect("allowed")
     }
 
-    pub(crate) async fn release(&self, text: &str) -> Result<Pet, GameError> {
-        self.game.release(&name(text), &caller(None)).await
+    /// Lets a pet go, as whoever holds `key`.
+    pub(crate) async fn release(&self, text: &str, key: &Key) -> Result<Pet, GameError> {
+        self.game.release(&name(text), &keeper(key)).await
     }
 
     pub(crate) async fn look(&self, text: &str) -> Pet {
@@ -106,6 +108,14 @@ pub(crate) fn name(text: &str) -> PetName {
 pub(crate) fn caller(request: Option<&str>) -> Caller {
     Caller {
         request: request.map(str::to_owned),
+        ..Caller::default()
+    }
+}
+
+/// Who holds this key.
+pub(crate) fn keeper(key: &Key) -> Caller {
+    Caller {
+        keys: vec![key.clone()],
         ..Caller::default()
     }
 }
