@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lullaby::Lullaby;
+use tracing_subscriber::EnvFilter;
 
 /// See and mend the jobs of a Lullaby store.
 ///
@@ -18,18 +19,18 @@ use lullaby::Lullaby;
 #[derive(Parser, Debug)]
 #[command(name = "lullaby", version, propagate_version = true)]
 struct Cli {
-    /// The store: sqlite:FILE
+    /// The store: sqlite:FILE, redis://[user:password@]host[:port][/db] or unix:///SOCKET; sqlite:./data/lullaby.db when not given
     #[arg(
         long,
         global = true,
         value_name = "URL",
         env = "LULLABY_STORE",
-        default_value = "sqlite:./data/lullaby.db"
+        hide_env_values = true
     )]
-    store: String,
+    store: Option<String>,
 
-    /// Short for --store
-    #[arg(long, global = true, value_name = "URL", conflicts_with = "store")]
+    /// Short for --store; goes before it
+    #[arg(long, global = true, value_name = "URL")]
     redis: Option<String>,
 
     /// Print JSON instead of text
@@ -54,7 +55,7 @@ enum Verb {
     Requeue(verbs::requeue::Requeue),
     /// Withdraw jobs that wait, stop those that run
     Cancel(verbs::cancel::Cancel),
-    /// Run the entries of Python's rq-scheduler, in rqscheduler's place
+    /// Move what is due, in the place of Python's rqscheduler
     Scheduler(verbs::scheduler::Scheduler),
     /// What recurs: add, list, show, edit, pause, resume, run, rm, preview
     Schedule(verbs::schedule::Schedule),
@@ -62,7 +63,18 @@ enum Verb {
     Why(verbs::why::Why),
 }
 
+/// Where the game keeps its jobs, too.
+const STORE: &str = "sqlite:./data/lullaby.db";
+
 impl Verb {
+    /// What is logged when `RUST_LOG` says nothing: a verb that answers and ends says what is wrong by its answer.
+    fn log_level(&self) -> &'static str {
+        match self {
+            Self::Scheduler(verb) => verb.log_level(),
+            _ => "error",
+        }
+    }
+
     fn needs_no_store(&self) -> bool {
         matches!(self, Self::Schedule(verb) if verb.needs_no_store())
     }
@@ -70,12 +82,8 @@ impl Verb {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
     let cli = Cli::parse();
+    log(cli.verb.log_level());
     match run(&cli).await {
         Ok(done) => done,
         Err(error) => {
@@ -85,8 +93,24 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Logs to standard error: what `RUST_LOG` says, else this.
+fn log(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
 async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
-    let mut url = cli.redis.as_ref().unwrap_or(&cli.store).as_str();
+    let out = print::Out { json: cli.json };
+    if let Verb::Scheduler(verb) = &cli.verb {
+        let done = verb.run(cli.redis.as_deref(), cli.store.as_deref(), out);
+        return Ok(exit_code(done.await?));
+    }
+    let named = cli.redis.as_deref().or(cli.store.as_deref());
+    let mut url = named.unwrap_or(STORE);
     if cli.verb.needs_no_store() {
         url = "memory:";
     }
@@ -97,10 +121,6 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             std::path::Path::new(path).exists(),
             "there is no store at {url}: name one with --store, as --store sqlite:./data/lullaby.db"
         );
-    }
-    let out = print::Out { json: cli.json };
-    if let Verb::Scheduler(verb) = &cli.verb {
-        return Ok(exit_code(verb.run(url, out).await?));
     }
     let lullaby = Lullaby::open(url).await?;
     let done = match &cli.verb {

@@ -18,12 +18,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::check::MOST_RUNS_AT_ONCE;
+#[cfg(feature = "redis")]
+pub(crate) use self::cron::Crontab;
 pub use self::cron::{Cron, MOST_CRON_LINES};
 pub use self::decide::{Decision, decide, decide_among};
 pub use self::foresight::{Collision, Collisions, Foreseen, JOBS_A_SECOND, collisions};
 pub use self::ledger::{LEDGER_LINES, LedgerLine, Verdict};
 pub use self::overlap::{Buffered, Given, Overlap, WATCHED_JOBS, is_alive};
 pub use self::trigger::{MOST_TIMES, Trigger};
+pub(crate) use self::zone::Zone;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};

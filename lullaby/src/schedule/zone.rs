@@ -11,7 +11,7 @@ const FAR: i64 = 1 << 50;
 
 /// A time zone of the IANA database, by its name.
 #[derive(Clone)]
-pub(super) struct Zone {
+pub(crate) struct Zone {
     name: String,
     rules: TimeZone,
 }
@@ -43,15 +43,23 @@ impl Span {
 
 impl Zone {
     /// Coordinated Universal Time.
-    pub(super) fn utc() -> Self {
+    pub(crate) fn utc() -> Self {
         Self {
             name: "UTC".to_owned(),
             rules: TimeZone::UTC,
         }
     }
 
+    /// The one that this process's clock shows, as `TZ` or the system's setting says; UTC where nothing says.
+    #[cfg(feature = "redis")]
+    pub(crate) fn of_process() -> Self {
+        let rules = TimeZone::system();
+        let name = rules.iana_name().unwrap_or("local time").to_owned();
+        Self { name, rules }
+    }
+
     /// The zone of this name; the case of letters does not matter.
-    pub(super) fn named(name: &str) -> Result<Self> {
+    pub(crate) fn named(name: &str) -> Result<Self> {
         if name.eq_ignore_ascii_case("UTC") {
             return Ok(Self::utc());
         }
@@ -65,7 +73,7 @@ impl Zone {
         Ok(Self { name, rules })
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 

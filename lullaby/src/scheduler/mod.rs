@@ -10,11 +10,12 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{IntoJob, Job, JobId, Status};
 use crate::schedule::{Cron, ScheduleRecord};
+use crate::shutdown::Shutdown;
 use crate::store::{Canceled, JobFilter, Page};
 
 pub use self::builder::ScheduleBuilder;
 pub use self::declare::{Declaration, Difference, FieldChange};
-pub(crate) use self::run::{move_everything_due, run};
+pub(crate) use self::run::{leave, move_everything_due, run};
 
 /// Something that is to happen later.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +71,27 @@ pub struct Scheduler {
 impl Scheduler {
     pub(crate) fn new(lullaby: Lullaby) -> Self {
         Self { lullaby }
+    }
+
+    /// Moves what is due, on time, until `shutdown`: what a worker does beside its jobs, for a process that runs none. Store errors make it
+    /// pause and go on; they never end it. Dropping the future loses nothing.
+    pub async fn run(&self, shutdown: &Shutdown) {
+        tokio::join!(
+            run(&self.lullaby, shutdown),
+            crate::audit::run(&self.lullaby, shutdown)
+        );
+        leave(&self.lullaby).await;
+    }
+
+    /// Moves what is due now, and ends; answers how many jobs went into their queues.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn run_burst(&self) -> Result<usize> {
+        let store = self.lullaby.store().as_ref();
+        let coming = move_everything_due(store).await?;
+        leave(&self.lullaby).await;
+        Ok(coming.moved)
     }
 
     /// States a schedule: makes it, or changes the one of this name. Nothing happens before `.await`.

@@ -1,8 +1,10 @@
 //! The loop that moves what is due. Any number of processes may run it on one store.
 
+use std::time::Duration;
+
 use crate::backoff::Pause;
 use crate::client::Lullaby;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, until};
 use crate::error::Result;
 use crate::schedule::decide_among;
 use crate::shutdown::{Shutdown, Stop};
@@ -48,9 +50,23 @@ pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
     lullaby.health().retire("scheduler");
 }
 
+/// How long an ending scheduler waits for the store to let others' schedulers in.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Lets others' schedulers in, at the end.
+pub(crate) async fn leave(lullaby: &Lullaby) {
+    let clock = lullaby.clock().as_ref();
+    let farewell = lullaby.store().stop_moving();
+    if let Some(Err(error)) = until(clock, clock.now() + LEAVE_WITHIN, farewell).await {
+        tracing::warn!(%error, "could not give up the schedulers' locks; they lapse within a minute");
+    }
+}
+
 /// What is worth waiting for once everything due was moved.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Coming {
+    /// How many jobs were moved into their queues, or made for slots.
+    pub(crate) moved: usize,
     /// When the next job or slot is due.
     pub(crate) next_due: Option<Timestamp>,
     /// Whether a slot waits for a job to end.
@@ -61,15 +77,18 @@ pub(crate) struct Coming {
 ///
 /// Slots and jobs take turns, so that catching up after an outage keeps neither waiting for longer than a step takes.
 pub(crate) async fn move_everything_due(store: &dyn Store) -> Result<Coming> {
+    let mut moved = 0;
     loop {
         // Slots first: one with jitter makes a scheduled job, whose time counts in what comes next.
         let slots = decide_some(store).await?;
         let jobs = store.move_due(BATCH).await?;
+        moved += slots.jobs + jobs.moved;
         if jobs.moved > 0 {
             crate::failpoint::hit("move.moved");
         }
         if !slots.more && jobs.moved < BATCH {
             return Ok(Coming {
+                moved,
                 next_due: [jobs.next_due, slots.next_due].into_iter().flatten().min(),
                 buffered: slots.buffered,
             });
@@ -79,6 +98,8 @@ pub(crate) async fn move_everything_due(store: &dyn Store) -> Result<Coming> {
 
 /// What a step of [`decide_some`] leaves.
 struct Slots {
+    /// How many jobs were made.
+    jobs: usize,
     /// Whether there may be more that are due.
     more: bool,
     next_due: Option<Timestamp>,
@@ -89,6 +110,7 @@ struct Slots {
 async fn decide_some(store: &dyn Store) -> Result<Slots> {
     let schedules = store.due_schedules(BATCH).await?;
     let mut slots = Slots {
+        jobs: 0,
         more: false,
         next_due: schedules.next_due,
         buffered: schedules.buffered,
@@ -102,13 +124,12 @@ async fn decide_some(store: &dyn Store) -> Result<Slots> {
     let (behind, on_time): (Vec<_>, Vec<_>) =
         (schedules.due.iter()).partition(|record| record.is_behind(now));
     let mut decisions = Vec::new();
-    let mut jobs = 0;
     for record in on_time.into_iter().chain(behind) {
-        if jobs >= BATCH {
+        if slots.jobs >= BATCH {
             break;
         }
         if let Some(decision) = decide_among(record, &schedules.jobs, now) {
-            jobs += decision.jobs.len();
+            slots.jobs += decision.jobs.len();
             decisions.push(decision);
         }
     }

@@ -269,6 +269,11 @@ pub trait Recur: fmt::Debug + Send + Sync + 'static {
 
     /// Removes the schedule of this name, with its ledger; its jobs stay. False if there is none. If `id` is given, only that one.
     async fn remove_schedule(&self, name: &str, id: Option<&ScheduleId>) -> Result<bool>;
+
+    /// This process ends moving what is due: a store that keeps others' schedulers out for as long as ours are at work lets them in.
+    async fn stop_moving(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What was moved.

@@ -97,6 +97,9 @@ impl Worker {
         self.drain(&shutdown).await;
         settled.cold();
         while duties.join_next().await.is_some() {}
+        if self.with_scheduler {
+            scheduler::leave(&self.crew.lullaby).await;
+        }
         let clock = self.crew.lullaby.clock().as_ref();
         let farewell = self.crew.lullaby.store().retire_worker(&self.crew.name);
         if let Some(Err(error)) = until(clock, clock.now() + GIVE_BACK_WITHIN, farewell).await {

@@ -1,11 +1,15 @@
 //! Cron lines in a time zone.
 
 mod count;
+#[cfg(feature = "redis")]
+mod crontab;
 mod line;
 mod parse;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "redis")]
+pub(crate) use self::crontab::Crontab;
 use self::line::Line;
 use super::zone::{Span, Zone};
 use crate::clock::Timestamp;

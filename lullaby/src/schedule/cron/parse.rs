@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::schedule::calendar::DAY;
 
 /// The longest line, in bytes. All sixty minutes as a list have 169.
-const LONGEST_LINE: usize = 500;
+pub(super) const LONGEST_LINE: usize = 500;
 
 const MONTHS: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
@@ -24,7 +24,7 @@ const WORDS: [(&str, &str); 7] = [
 ];
 
 /// What a field may hold.
-struct Kind {
+pub(super) struct Kind {
     name: &'static str,
     low: u32,
     high: u32,
@@ -32,24 +32,24 @@ struct Kind {
     allowed: &'static str,
 }
 
-const SECOND: Kind = Kind {
+pub(super) const SECOND: Kind = Kind {
     name: "second",
     low: 0,
     high: 59,
     names: &[],
     allowed: "numbers from 0 to 59, as 30, 0,30, 10-20, */15 or *",
 };
-const MINUTE: Kind = Kind {
+pub(super) const MINUTE: Kind = Kind {
     name: "minute",
     ..SECOND
 };
-const HOUR: Kind = Kind {
+pub(super) const HOUR: Kind = Kind {
     name: "hour",
     high: 23,
     allowed: "numbers from 0 to 23, as 2, 8,20, 9-17, */4 or *",
     ..SECOND
 };
-const DAY_OF_MONTH: Kind = Kind {
+pub(super) const DAY_OF_MONTH: Kind = Kind {
     name: "day-of-month",
     low: 1,
     high: 31,
@@ -57,14 +57,14 @@ const DAY_OF_MONTH: Kind = Kind {
               the 15th, LW the last weekday",
     ..SECOND
 };
-const MONTH: Kind = Kind {
+pub(super) const MONTH: Kind = Kind {
     name: "month",
     low: 1,
     high: 12,
     names: &MONTHS,
     allowed: "numbers from 1 to 12 or names from jan to dec, as 3, mar,sep, 6-8, */3 or *",
 };
-const DAY_OF_WEEK: Kind = Kind {
+pub(super) const DAY_OF_WEEK: Kind = Kind {
     name: "day-of-week",
     low: 0,
     high: 7,
@@ -75,14 +75,26 @@ const DAY_OF_WEEK: Kind = Kind {
 
 /// A part of the line and where it begins: column 1 is the line's first character.
 #[derive(Clone, Copy)]
-struct Part<'a> {
-    text: &'a str,
+pub(super) struct Part<'a> {
+    pub(super) text: &'a str,
     column: usize,
 }
 
 impl<'a> Part<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, column: 1 }
+    }
+
+    /// The fields of a line.
+    pub(super) fn words(text: &'a str) -> impl Iterator<Item = Part<'a>> {
+        Self::new(text)
+            .split(' ')
+            .flat_map(|part| part.split('\t'))
+            .filter(|part| !part.text.is_empty())
+    }
+
     /// Splits at `separator`, each part with its own column.
-    fn split(self, separator: char) -> impl Iterator<Item = Part<'a>> {
+    pub(super) fn split(self, separator: char) -> impl Iterator<Item = Part<'a>> {
         let mut column = self.column;
         self.text.split(separator).map(move |text| {
             let part = Part { text, column };
@@ -104,10 +116,10 @@ impl<'a> Part<'a> {
 }
 
 /// What is wrong, before the line is named.
-struct Wrong(String);
+pub(super) struct Wrong(pub(super) String);
 
 impl Kind {
-    fn wrong(&self, part: Part<'_>, expected: &str) -> Wrong {
+    pub(super) fn wrong(&self, part: Part<'_>, expected: &str) -> Wrong {
         let Part { text, column } = part;
         let got = if text.is_empty() {
             "nothing".to_owned()
@@ -145,7 +157,7 @@ impl Kind {
     }
 
     /// The numbers of one element of a list: `*`, a number or a range, each with or without a step.
-    fn element(&self, part: Part<'_>) -> Result<u64, Wrong> {
+    pub(super) fn element(&self, part: Part<'_>) -> Result<u64, Wrong> {
         let (range, step) = match part.split_once('/') {
             Some((range, step)) => (range, Some(step)),
             None => (part, None),
@@ -218,7 +230,7 @@ impl Kind {
         }
     }
 
-    fn list(&self, field: Part<'_>) -> Result<u64, Wrong> {
+    pub(super) fn list(&self, field: Part<'_>) -> Result<u64, Wrong> {
         field
             .split(',')
             .try_fold(0, |set, part| Ok(set | self.element(part)?))
@@ -252,25 +264,24 @@ pub(super) fn parse(text: &str) -> Result<Line> {
         fields(text)
     };
     let line = line.map_err(|Wrong(why)| refuse(&why))?;
-    // The calendar repeats after 400 years, so a day that is not in these is in none.
-    if line.next_local(0, 146_097 * DAY).is_none() {
-        return Err(refuse(
-            "it never comes: no month that it names has a day that it names (as on February 30th)",
-        ));
-    }
+    comes(&line).map_err(|Wrong(why)| refuse(&why))?;
     Ok(line)
 }
 
+/// Refuses a line that has no slot at all.
+pub(super) fn comes(line: &Line) -> Result<(), Wrong> {
+    // The calendar repeats after 400 years, so a day that is not in these is in none.
+    if line.next_local(0, 146_097 * DAY).is_none() {
+        let never =
+            "it never comes: no month that it names has a day that it names (as on February 30th)";
+        return Err(Wrong(never.to_owned()));
+    }
+    Ok(())
+}
+
 fn fields(text: &str) -> Result<Line, Wrong> {
-    let parts: Vec<_> = Part { text, column: 1 }
-        .split(' ')
-        .flat_map(|part| part.split('\t'))
-        .filter(|part| !part.text.is_empty())
-        .collect();
-    let zero = Part {
-        text: "0",
-        column: 1,
-    };
+    let parts: Vec<_> = Part::words(text).collect();
+    let zero = Part::new("0");
     let (second, [minute, hour, day, month, weekday]) = match parts[..] {
         [minute, hour, day, month, weekday] => (zero, [minute, hour, day, month, weekday]),
         [second, minute, hour, day, month, weekday] => {

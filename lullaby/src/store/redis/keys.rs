@@ -2,6 +2,11 @@
 
 use crate::error::{Error, Result};
 
+/// rq-scheduler's entries. It knows no other prefix than `rq`, whatever RQ's own is.
+pub(super) const ENTRIES: &str = "rq:scheduler:scheduled_jobs";
+/// Held by rq-scheduler while it does a round, and up to 70 s after it was killed in one.
+pub(super) const ENTRIES_LOCK: &str = "rq:scheduler_lock";
+
 /// RQ's prefix and our own, each with its colon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Keys {
@@ -100,6 +105,11 @@ impl Keys {
 
     pub(super) fn quarantine(&self) -> String {
         format!("{}quarantine", self.own)
+    }
+
+    /// What we wrote when an entry of rq-scheduler's last ran.
+    pub(super) fn foreign(&self, id: &str) -> String {
+        format!("{}foreign:{id}", self.own)
     }
 
     /// The channel on which scripts tell what no key of RQ's shows.

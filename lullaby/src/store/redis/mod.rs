@@ -48,7 +48,7 @@ use super::{
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::event::{Event, EventId, EventLimits, NewEvent};
-use crate::job::{Execution, Job, JobId, JobSpec, Token};
+use crate::job::{Execution, Job, JobId, JobSpec, QueueName, Token};
 use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord};
 
 /// How to open a store.
@@ -72,6 +72,8 @@ pub struct RedisOptions {
     pub prefix: String,
     /// How the calls of new jobs are written: pickle, as stock RQ workers expect.
     pub serializer: Serializer,
+    /// The only queues whose scheduled jobs this process moves when they are due; with none, all.
+    pub moves: Vec<QueueName>,
 }
 
 impl Default for RedisOptions {
@@ -81,6 +83,7 @@ impl Default for RedisOptions {
             event_limits: EventLimits::default(),
             prefix: std::env::var("RQ_KEY_PREFIX").unwrap_or_else(|_| "rq".to_owned()),
             serializer: Serializer::default(),
+            moves: Vec::new(),
         }
     }
 }
@@ -111,6 +114,13 @@ impl RedisOptions {
     #[must_use]
     pub fn serializer(mut self, serializer: Serializer) -> Self {
         self.serializer = serializer;
+        self
+    }
+
+    /// Moves what is due in these queues only.
+    #[must_use]
+    pub fn moves(mut self, queues: Vec<QueueName>) -> Self {
+        self.moves = queues;
         self
     }
 }
@@ -338,6 +348,10 @@ impl Recur for RedisStore {
 
     async fn remove_schedule(&self, name: &str, id: Option<&ScheduleId>) -> Result<bool> {
         self.core.remove_by_name(name, id).await
+    }
+
+    async fn stop_moving(&self) -> Result<()> {
+        self.core.leave_locks().await
     }
 }
 

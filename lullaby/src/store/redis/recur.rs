@@ -20,7 +20,10 @@ impl Core {
         let mut moved = 0;
         loop {
             let batch = (limit - moved).min(BATCH);
-            let call = self.script(&scripts::MOVE_DUE).arg(batch).arg(&self.owner);
+            let mut call = self.script(&scripts::MOVE_DUE).arg(batch).arg(&self.owner);
+            for queue in &self.options.moves {
+                call = call.arg(queue.as_str());
+            }
             let [count, next] = tuple(self.link.call(call).await?)?;
             let count = usize::try_from(number(count)?).unwrap_or(0);
             moved += count;

@@ -38,6 +38,10 @@ scripts! {
     SWEEP = "sweep.lua";
     PUT_SCHEDULE = "schedule_record.lua" "put_schedule.lua";
     REMOVE_SCHEDULE = "remove_schedule.lua";
+    RUN_ENTRY = "dependents.lua" "run_entry.lua";
+    DROP_ENTRY = "drop_entry.lua";
+    HOLD_LOCKS = "hold_locks.lua";
+    LEAVE_LOCKS = "leave_locks.lua";
     ADVANCE = "enqueue_job.lua" "cancel_job.lua" "schedule_record.lua" "advance.lua";
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::Core;
 use super::answer::{array, number, text};
+use super::keys::ENTRIES;
 use super::scripts;
 use crate::clock::{Clock as _, until};
 use crate::error::Result;
@@ -220,7 +221,7 @@ fn server_ms(time: Value) -> Option<i64> {
 
 impl Core {
     /// The keys whose changes tell something, by how they begin.
-    fn watched(&self) -> [(String, Topic); 5] {
+    fn watched(&self) -> [(String, Topic); 6] {
         let rq = &self.keys.rq;
         [
             (format!("{rq}queue:"), Topic::Queued),
@@ -228,6 +229,7 @@ impl Core {
             (format!("{rq}finished:"), Topic::Ended),
             (format!("{rq}failed:"), Topic::Ended),
             (format!("{rq}canceled:"), Topic::Ended),
+            (ENTRIES.to_owned(), Topic::Due),
         ]
     }
 }

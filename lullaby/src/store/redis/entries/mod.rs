@@ -2,35 +2,44 @@
 //!
 //! This takes the place of the Python program `rqscheduler`. What differs, all for the better: an entry runs in one step, so that no
 //! death in between loses or doubles it; intervals keep their grid instead of drifting by the poll; one entry that cannot be read
-//! leaves the others alone. No lock is held: each step looks itself whether rq-scheduler is in a round of its own, and then stands by.
+//! leaves the others alone. `rqscheduler`'s lock is held while any scheduler of ours is at work, but let go while there is an entry that
+//! only Python can run; each step looks itself whether Python is in a round, and then stands by.
 
+mod found;
+mod list;
 mod plan;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, Script};
-
-use self::plan::{Entry, Ours, plan};
+use self::found::Found;
+use self::plan::{Entry, plan};
+use super::answer::{array, number, text, texts};
+use super::keys::{ENTRIES, ENTRIES_LOCK};
+use super::{Core, RedisStore, scripts};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::failpoint;
+use crate::job::QueueName;
+use crate::schedule::Zone;
 
-/// The entries. rq-scheduler knows no other prefix than `rq`.
-const ENTRIES: &str = "rq:scheduler:scheduled_jobs";
-/// Held by rq-scheduler while it does a round, and up to 70 s after it was killed in one.
-const LOCK: &str = "rq:scheduler_lock";
+pub use self::list::ForeignEntry;
+
 /// How many entries are read at once.
 const PAGE: usize = 200;
-/// A server that forks for its persistence may take seconds.
-const ANSWER: Duration = Duration::from_secs(15);
+/// For how long a scheduler that was not heard of counts as live, and its locks hold: as RQ's own.
+const LIVE: Duration = Duration::from_secs(61);
 
-/// rq-scheduler's entries in one Redis.
-#[derive(Debug)]
+/// rq-scheduler's entries in one Redis, and the locks of Python's schedulers.
 pub struct ForeignEntries {
-    client: Client,
-    connection: Option<MultiplexedConnection>,
-    prefix: String,
+    core: Arc<Core>,
+    zone: Zone,
+    queues: Vec<QueueName>,
+    /// Whether no due entry needs Python, as far as the last round saw.
+    reads_all: AtomicBool,
 }
 
 /// What became of the entries that were due.
@@ -50,248 +59,256 @@ pub struct Round {
     pub waiting: u64,
 }
 
-/// An entry and its job, as they were read.
-struct Found {
-    id: String,
-    score: f64,
-    job: Option<Job>,
+/// What became of one entry.
+enum Outcome {
+    Fired,
+    Gone,
+    /// It stays, for this reason; with `for_python` only `rqscheduler` can run it.
+    Stays {
+        reason: String,
+        for_python: bool,
+    },
+    /// Somebody was faster; what is there now is for the next round.
+    Changed,
+    /// It is of a queue that this scheduler does not serve.
+    Elsewhere,
+    Locked,
 }
 
-struct Job {
-    origin: String,
-    meta: Vec<u8>,
-    depends: bool,
-    ours: Option<Ours>,
+impl RedisStore {
+    /// rq-scheduler's entries in this Redis. Their cron lines follow the clock of this process, as `rqscheduler`'s do.
+    #[must_use]
+    pub fn foreign_entries(&self) -> ForeignEntries {
+        ForeignEntries {
+            core: self.core.clone(),
+            zone: Zone::of_process(),
+            queues: Vec::new(),
+            reads_all: AtomicBool::new(true),
+        }
+    }
 }
 
 impl ForeignEntries {
-    /// Those at `url`, with the queues and jobs under `prefix` (`rq`, if `RQ_KEY_PREFIX` does not say otherwise). Connects at the first
-    /// round.
+    /// Follows the clock of this zone of the IANA database, as `Europe/Berlin`.
     ///
     /// # Errors
-    /// If the URL is none of Redis'.
-    pub fn open(url: &str, prefix: &str) -> Result<Self> {
-        let client = Client::open(url).map_err(|error| {
-            Error::invalid(format!(
-                "expected Redis as redis://[user:password@]host[:port][/db] or unix:///path: {}",
-                error.detail().unwrap_or("it is no URL")
-            ))
-        })?;
-        Ok(Self {
-            client,
-            connection: None,
-            prefix: prefix.to_owned(),
-        })
+    /// [`Error::is_invalid`] with the nearest names if there is no such zone.
+    pub fn in_zone(mut self, name: &str) -> Result<Self> {
+        self.zone = Zone::named(name)?;
+        Ok(self)
     }
 
-    /// Runs every entry that is due by the server's clock. Cancel safe: each entry ran as a whole or not at all.
+    /// Only those whose jobs go to these queues; with none, all.
+    #[must_use]
+    pub fn only(mut self, queues: Vec<QueueName>) -> Self {
+        self.queues = queues;
+        self
+    }
+
+    /// The name of the zone that cron lines follow.
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        self.zone.name()
+    }
+
+    /// Runs every entry that is due by the server's clock, and holds the locks of Python's schedulers for the next 61 s. Cancel safe: each
+    /// entry ran as a whole or not at all.
     ///
     /// # Errors
-    /// If Redis cannot be reached; the next round connects anew.
-    pub async fn run_due(&mut self) -> Result<Round> {
-        let round = self.round().await;
-        if round.is_err() {
-            self.connection = None;
-        }
-        round.map_err(|error| Error::store_because("Redis", error))
-    }
-
-    async fn round(&mut self) -> Result<Round, RedisError> {
-        let mut connection = self.connect().await?;
+    /// If Redis cannot be reached.
+    pub async fn run_due(&self) -> Result<Round> {
         let mut round = Round::default();
-        let (seconds, micros): (f64, f64) = redis::cmd("TIME").query_async(&mut connection).await?;
-        let now = seconds + micros / 1e6;
+        let mut reads_all = true;
+        let held = self.hold(self.reads_all.load(Ordering::Relaxed)).await?;
+        failpoint::hit("entries.held");
+        let now = self.core.server_now().await?;
+        round.standing_by = held == "python's";
         // Entries that stay behind are paged over, so that they never hide those behind them.
         let mut stay = 0;
-        loop {
-            let page = self.due(&mut connection, now, stay).await?;
+        while !round.standing_by {
+            let page = self.core.due_entries(now, stay, PAGE).await?;
+            failpoint::hit("entries.read");
             let more = page.len() == PAGE;
             for found in page {
-                if !self.settle(&mut connection, found, now, &mut round).await? {
-                    stay += 1;
-                }
-                if round.standing_by {
-                    round.next_due = Some(at(now + 1.0));
-                    return Ok(round);
+                let id = found.id.clone();
+                match self.run(found, now).await? {
+                    Outcome::Fired => round.fired += 1,
+                    Outcome::Gone => round.gone += 1,
+                    Outcome::Stays { reason, for_python } => {
+                        round.unread.insert(id, reason);
+                        reads_all &= !for_python;
+                        stay += 1;
+                    }
+                    Outcome::Elsewhere => {
+                        reads_all = false;
+                        stay += 1;
+                    }
+                    Outcome::Changed => stay += 1,
+                    Outcome::Locked => {
+                        round.standing_by = true;
+                        break;
+                    }
                 }
             }
             if !more {
                 break;
             }
         }
-        let (waiting, next): (u64, Vec<(String, f64)>) = redis::pipe()
-            .zcard(ENTRIES)
-            .cmd("ZRANGEBYSCORE")
-            .arg(ENTRIES)
-            .arg(format!("({now}"))
-            .arg("+inf")
-            .arg("WITHSCORES")
-            .arg("LIMIT")
-            .arg(0)
-            .arg(1)
-            .query_async(&mut connection)
-            .await?;
-        round.waiting = waiting;
-        round.next_due = next.first().map(|(_, score)| at(*score));
+        if !round.standing_by && reads_all != self.reads_all.swap(reads_all, Ordering::Relaxed) {
+            self.hold(reads_all).await?;
+            failpoint::hit("entries.let_go");
+        }
+        round.waiting = self.core.count_entries().await?;
+        round.next_due = if round.standing_by {
+            Some(at(now + 1.0))
+        } else {
+            self.core.next_entry(now).await?
+        };
         Ok(round)
     }
 
-    async fn connect(&mut self) -> Result<MultiplexedConnection, RedisError> {
-        if let Some(connection) = &self.connection {
-            return Ok(connection.clone());
-        }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(ANSWER))
-            .set_response_timeout(Some(ANSWER));
-        let made = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
-        let connection = made.await?;
-        self.connection = Some(connection.clone());
-        Ok(connection)
+    /// Gives up the locks, if no other scheduler of ours is at work. For an orderly end; after any other the locks lapse, and a successor of
+    /// ours need not wait for that.
+    ///
+    /// # Errors
+    /// If Redis cannot be reached.
+    pub async fn leave(&self) -> Result<()> {
+        self.core.leave_locks().await
     }
 
-    /// A page of what is due, with what is known of each.
-    async fn due(
-        &self,
-        connection: &mut MultiplexedConnection,
-        now: f64,
-        offset: usize,
-    ) -> Result<Vec<Found>, RedisError> {
-        let due: Vec<(String, f64)> = redis::cmd("ZRANGEBYSCORE")
-            .arg(ENTRIES)
-            .arg("-inf")
-            .arg(now)
-            .arg("WITHSCORES")
-            .arg("LIMIT")
-            .arg(offset)
-            .arg(PAGE)
-            .query_async(connection)
-            .await?;
-        let mut found = Vec::with_capacity(due.len());
-        let mut pipe = redis::pipe();
-        for (id, _) in &due {
-            pipe.exists(self.job_key(id))
-                .hmget(self.job_key(id), &["origin", "meta", "dependency_ids"])
-                .hmget(own_key(id), &["score", "repeat"]);
+    /// How rq-scheduler's lock stands: `ours`, `python's` or `free`.
+    async fn hold(&self, entries_too: bool) -> Result<String> {
+        let mut call = self
+            .core
+            .script(&scripts::HOLD_LOCKS)
+            .arg(&self.core.owner)
+            .arg(LIVE.as_secs())
+            .arg(ENTRIES_LOCK)
+            .arg(u8::from(entries_too));
+        for queue in &self.queues {
+            call = call.arg(queue.as_str());
         }
-        if due.is_empty() {
-            return Ok(found);
-        }
-        let answers: Vec<redis::Value> = pipe.query_async(connection).await?;
-        for ((id, score), answer) in due.into_iter().zip(answers.chunks_exact(3)) {
-            let exists: bool = redis::from_redis_value_ref(&answer[0])?;
-            let [origin, meta, depends]: [Option<Vec<u8>>; 3] =
-                redis::from_redis_value_ref(&answer[1])?;
-            let [ours, left]: [Option<f64>; 2] = redis::from_redis_value_ref(&answer[2])?;
-            let job = exists.then(|| Job {
-                origin: String::from_utf8_lossy(&origin.unwrap_or_default()).into_owned(),
-                meta: meta.unwrap_or_default(),
-                depends: depends.is_some_and(|ids| !ids.is_empty() && ids != b"[]"),
-                ours: ours.map(|due| Ours {
-                    due,
-                    left: left.map(|left| left as i64),
-                }),
-            });
-            found.push(Found { id, score, job });
-        }
-        Ok(found)
+        text(self.core.link.call(call).await?)
     }
 
-    /// Runs one entry, or says why not. False if it stays where it is.
-    async fn settle(
-        &self,
-        connection: &mut MultiplexedConnection,
-        found: Found,
-        now: f64,
-        round: &mut Round,
-    ) -> Result<bool, RedisError> {
+    /// Runs one entry, or says why not.
+    async fn run(&self, found: Found, now: f64) -> Result<Outcome> {
         let Found { id, score, job } = found;
         let Some(job) = job else {
-            // rq-scheduler writes the job before its entry, so this one is gone for good.
+            let call = self.core.script(&scripts::DROP_ENTRY).arg(ENTRIES).arg(&id);
+            let dropped = number(self.core.link.call(call).await?)? == 1;
+            failpoint::hit("entries.dropped");
+            if !dropped {
+                return Ok(Outcome::Changed);
+            }
             tracing::warn!(%id, "a schedule's job is gone: its record expired or was deleted");
-            let () = redis::cmd("ZREM")
-                .arg(ENTRIES)
-                .arg(&id)
-                .query_async(connection)
-                .await?;
-            round.gone += 1;
-            return Ok(true);
+            return Ok(Outcome::Gone);
         };
-        if let Some(reason) = unready(&id, &job) {
-            round.unread.insert(id, reason);
-            return Ok(false);
+        if let Some(reason) = job.flaw(&id) {
+            return Ok(Outcome::Stays {
+                reason,
+                for_python: false,
+            });
+        }
+        if !self.queues.is_empty()
+            && !self
+                .queues
+                .iter()
+                .any(|queue| *queue.as_str() == *job.origin)
+        {
+            return Ok(Outcome::Elsewhere);
         }
         let entry = Entry {
             due: score,
-            meta: job.meta.clone(),
+            meta: job.meta,
             ours: job.ours,
         };
-        let run = match plan(&entry, now) {
+        let run = match plan(&entry, now, &self.zone) {
             Ok(run) => run,
-            Err(reason) => {
-                round.unread.insert(id, reason);
-                return Ok(false);
+            Err(unread) => {
+                return Ok(Outcome::Stays {
+                    for_python: unread.is_line(),
+                    reason: unread.to_string(),
+                });
             }
         };
-        let queue = format!("{}:queue:{}", self.prefix, job.origin);
-        let answer: String = Script::new(include_str!("fire.lua"))
-            .key(ENTRIES)
-            .key(LOCK)
-            .key(self.job_key(&id))
-            .key(format!("{}:queues", self.prefix))
-            .key(queue)
-            .key(own_key(&id))
+        failpoint::hit("entries.planned");
+        let call = self
+            .core
+            .script(&scripts::RUN_ENTRY)
+            .arg(ENTRIES)
+            .arg(ENTRIES_LOCK)
             .arg(&id)
             .arg(score)
-            .arg(job.meta)
+            .arg(entry.meta)
             .arg(run.next.map(|next| next.to_string()).unwrap_or_default())
             .arg(run.meta)
-            .arg(run.left.map(|left| left.to_string()).unwrap_or_default())
-            .arg(instant(now))
-            .invoke_async(connection)
-            .await?;
-        match answer.as_str() {
-            "fired" => round.fired += 1,
-            "locked" => round.standing_by = true,
-            // Somebody was faster. What is there now is looked at in the next round.
-            _ => return Ok(false),
+            .arg(run.left.map(|left| left.to_string()).unwrap_or_default());
+        let answer = text(self.core.link.call(call).await?)?;
+        failpoint::hit("entries.ran");
+        Ok(match answer.as_str() {
+            "fired" => Outcome::Fired,
+            "locked" => Outcome::Locked,
+            _ => Outcome::Changed,
+        })
+    }
+}
+
+impl fmt::Debug for ForeignEntries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ForeignEntries({})", self.core.link.location())
+    }
+}
+
+impl Core {
+    /// What entries are judged by, in seconds.
+    async fn server_now(&self) -> Result<f64> {
+        if !self.judges_by_server() {
+            return Ok(self.clock.now().as_millis() as f64 / 1000.0);
         }
-        Ok(true)
+        let parts = texts(self.link.command(&redis::cmd("TIME")).await?)?;
+        match parts
+            .iter()
+            .map(|part| part.parse::<f64>())
+            .collect::<Result<Vec<_>, _>>()
+            .as_deref()
+        {
+            Ok([seconds, micros]) => Ok(seconds + micros / 1e6),
+            _ => Err(Error::store(format!(
+                "expected the time from Redis, got {parts:?}"
+            ))),
+        }
     }
 
-    fn job_key(&self, id: &str) -> String {
-        format!("{}:job:{id}", self.prefix)
+    async fn count_entries(&self) -> Result<u64> {
+        let mut command = redis::cmd("ZCARD");
+        super::answer::count(self.link.command(command.arg(ENTRIES)).await?)
     }
-}
 
-/// Why an entry cannot be run by us, if so.
-fn unready(id: &str, job: &Job) -> Option<String> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if id.is_empty() || !id.bytes().all(fits) {
-        // Such an id in a queue ends the Python worker that takes it.
-        return Some("expected an id of letters, digits, - and _".to_owned());
+    /// When the first entry after `now` is due.
+    async fn next_entry(&self, now: f64) -> Result<Option<Timestamp>> {
+        let mut command = redis::cmd("ZRANGEBYSCORE");
+        command.arg(ENTRIES).arg(format!("({now}")).arg("+inf");
+        command.arg("WITHSCORES").arg("LIMIT").arg(0).arg(1);
+        let mut found = array(self.link.command(&command).await?)?.into_iter();
+        found
+            .nth(1)
+            .map(found::score)
+            .transpose()
+            .map(|due| due.map(at))
     }
-    if job.origin.is_empty() {
-        return Some("its job names no queue".to_owned());
-    }
-    job.depends
-        .then(|| "its job waits for other jobs, which is not supported here".to_owned())
-}
 
-fn own_key(id: &str) -> String {
-    format!("lullaby:foreign:{id}")
+    /// See [`ForeignEntries::leave`].
+    pub(super) async fn leave_locks(&self) -> Result<()> {
+        let call = self.script(&scripts::LEAVE_LOCKS);
+        let call = call.arg(&self.owner).arg(ENTRIES_LOCK);
+        self.link.call(call).await?;
+        failpoint::hit("entries.left");
+        Ok(())
+    }
 }
 
 /// Rounded up, so that nothing is taken for due before it is.
 fn at(seconds: f64) -> Timestamp {
     Timestamp::from_millis((seconds * 1000.0).ceil() as i64)
-}
-
-/// As RQ writes instants: UTC, six digits.
-fn instant(seconds: f64) -> String {
-    jiff::Timestamp::from_microsecond((seconds * 1e6) as i64)
-        .unwrap_or_default()
-        .strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
-        .to_string()
 }

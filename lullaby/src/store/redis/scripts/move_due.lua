@@ -2,10 +2,22 @@
 --
 -- ARGV[6]  the most jobs, at most 1,000
 -- ARGV[7]  the value with which this process holds RQ's scheduler locks; begins with "lullaby"
+-- ARGV[8…] the only queues to look at; none means all there are
 -- Answer   how many were moved; when the next one is due in ms, or empty
 --
 -- A queue whose lock a Python scheduler holds is left to it: its tick is not atomic, so two movers would make two runs.
 local limit, moved, locks = tonumber(ARGV[6]), 0, {}
+
+local served, queues = nil, {}
+for i = 8, #ARGV do
+  served = served or {}
+  served[ARGV[i]] = true
+  queues[#queues + 1] = ARGV[i]
+end
+if not served then
+  for _, key in ipairs(call('SMEMBERS', rq .. 'queues')) do queues[#queues + 1] = string.sub(key, #rq + 7) end
+end
+call('ZADD', own .. 'schedulers', int(now + 61000), ARGV[7])
 
 -- Whether RQ's lock on moving this queue's jobs is ours, taking it if it is free.
 local function may_move(queue)
@@ -29,8 +41,8 @@ local function move(job)
   moved = moved + 1
 end
 
--- Ours, in the order of time and number.
-while moved < limit do
+-- Ours, in the order of time and number. (Who serves some queues only takes them from RQ's registries below.)
+while moved < limit and not served do
   local members = call('ZRANGEBYSCORE', own .. 'due', '-inf', int(now), 'LIMIT', 0, limit - moved)
   if #members == 0 then break end
   for _, each in ipairs(members) do
@@ -53,11 +65,10 @@ local function consider(at)
   if not next_due or at < next_due then next_due = at end
 end
 local head = call('ZRANGE', own .. 'due', 0, 0, 'WITHSCORES')
-if head[2] then consider(tonumber(head[2])) end
+if head[2] and not served then consider(tonumber(head[2])) end
 
 -- What Python scheduled: entries that are in RQ's registry only.
-for _, key in ipairs(call('SMEMBERS', rq .. 'queues')) do
-  local queue = string.sub(key, #rq + 7)
+for _, queue in ipairs(queues) do
   local registry = rq .. 'scheduled:' .. queue
   local first = call('ZRANGE', registry, 0, 0, 'WITHSCORES')
   if first[2] then
@@ -71,8 +82,8 @@ for _, key in ipairs(call('SMEMBERS', rq .. 'queues')) do
       for _, id in ipairs(ids) do
         local job = load(id)
         if job and job.status == 'scheduled' then
-          call('ZREM', own .. 'due', member(job.n, id))
-          job.due = nil
+          -- Of one that Python scheduled we know no time of ours.
+          if call('ZREM', own .. 'due', member(job.n, id)) == 0 then job.due = nil end
           move(job)
           call('HDEL', own .. 'missing', id)
         elseif job then
