@@ -1,5 +1,6 @@
 //! `lullaby schedule …` and `lullaby why`, as a person types them: the real command on a real file.
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -379,4 +380,82 @@ fn the_daylight_saving_rule_is_in_the_help() {
             assert!(said.contains(part), "{verb}: {said}");
         }
     }
+}
+
+/// Runs the chapter's `console` blocks, one after the other on one store, as a person would in a shell.
+#[test]
+fn the_books_chapter_on_schedules_shows_what_the_command_prints() {
+    let chapter = include_str!("../../book/src/schedules.md");
+    let shell = Shell::new();
+    let mut commands = 0;
+    for block in chapter.split("```console\n").skip(1) {
+        let block = block.split("\n```").next().expect("a block has an end");
+        for part in format!("\n{block}").split("\n$ ").skip(1) {
+            let (command, expected) = part.split_once('\n').unwrap_or((part, ""));
+            let printed = shell.typed(command);
+            let (printed, expected) = (lines(&printed), lines(expected));
+            assert!(
+                matches(&expected, &printed),
+                "$ {command}\nexpected:\n{}\nprinted:\n{}",
+                expected.join("\n"),
+                printed.join("\n")
+            );
+            commands += 1;
+        }
+    }
+    assert!(commands > 20, "only {commands} commands were found");
+}
+
+impl Shell {
+    /// What a shell prints, errors too.
+    fn typed(&self, command: &str) -> String {
+        let program = Path::new(env!("CARGO_BIN_EXE_lullaby"));
+        let folder = program.parent().expect("a folder").display();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let output = Command::new("sh")
+            .current_dir(self.0.path())
+            .env("LULLABY_STORE", "sqlite:store.db")
+            .env("PATH", format!("{folder}:{path}"))
+            .args(["-c", &format!("exec 2>&1; {command}")])
+            .output();
+        String::from_utf8(output.expect("runs").stdout).expect("text")
+    }
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    text.trim_end().lines().map(str::trim_end).collect()
+}
+
+/// Whether lines were printed as expected: `…` is any text in a line, and alone in one it is any lines.
+fn matches(expected: &[&str], printed: &[&str]) -> bool {
+    match (expected.split_first(), printed.split_first()) {
+        (None, None) => true,
+        (Some((&"…", rest)), _) => (0..=printed.len()).any(|n| matches(rest, &printed[n..])),
+        (Some((one, rest)), Some((line, printed))) => {
+            line_matches(one, line) && matches(rest, printed)
+        }
+        _ => false,
+    }
+}
+
+fn line_matches(expected: &str, line: &str) -> bool {
+    let mut parts = expected.split('…');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = line.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
 }

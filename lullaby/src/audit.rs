@@ -15,7 +15,7 @@ use crate::store::Page;
 /// How long a slot may be due before the audit complains. A busy scheduler is within seconds, also after an outage.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often the audit looks.
+/// How often the audit looks; the first time that much after its start, so that a scheduler has caught up with an outage by then.
 const EVERY: Duration = Duration::from_secs(60);
 
 /// How many schedules it looks at each time. A store with more takes several rounds; overdue ones are looked at in each.
@@ -88,7 +88,12 @@ impl Lullaby {
 pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
     let clock = lullaby.clock().as_ref();
     let mut offset = 0;
-    while shutdown.state() == Stop::No {
+    loop {
+        let wake = clock.now() + EVERY;
+        tokio::select! {
+            () = clock.sleep_until(wake) => {}
+            () = shutdown.reached(Stop::Warm) => break,
+        }
         let round = round(lullaby, &mut offset);
         match lullaby.health().watch("audit", clock, round).await {
             Ok(findings) => {
@@ -99,11 +104,6 @@ pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
                 lullaby.health().find("audit", told.collect());
             }
             Err(error) => tracing::warn!(%error, "the audit could not read the schedules"),
-        }
-        let wake = clock.now() + EVERY;
-        tokio::select! {
-            () = clock.sleep_until(wake) => {}
-            () = shutdown.reached(Stop::Warm) => {}
         }
     }
     lullaby.health().retire("audit");

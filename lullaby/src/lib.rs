@@ -1,4 +1,4 @@
-//! Durable background jobs for Rust: now, later, recurring, retried. On one embedded SQLite file, in memory for tests, with RQ's words.
+//! Durable background jobs for Rust: now, later, recurring, retried. On one SQLite file, in Redis, or in memory for tests, with RQ's words.
 //!
 //! ```
 //! use lullaby::{Context, Lullaby, Shutdown, Task, Tasks, Worker};
@@ -54,6 +54,7 @@ mod handle;
 mod health;
 pub mod job;
 mod maintenance;
+mod metrics;
 pub mod payload;
 mod queue;
 mod retry;
@@ -86,3 +87,8 @@ pub use worker::Worker;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The book's examples run.
+#[cfg(doctest)]
+#[doc = include_str!("../../book/src/schedules.md")]
+struct BookOnSchedules;

@@ -1,9 +1,10 @@
-//! `/healthz` and `/readyz`: what a supervisor asks.
+//! `/healthz`, `/readyz` and `/metrics`: what a supervisor asks.
 
 use std::time::Duration;
 
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -31,4 +32,12 @@ pub(super) async fn readyz(app: &App) -> Response {
     };
     let answer = json!({ "ready": complaints.is_empty(), "complaints": complaints });
     (status, Json(answer)).into_response()
+}
+
+/// Figures for Prometheus; 503 while the store does not answer.
+pub(super) async fn metrics(app: &App) -> Response {
+    match app.game.lullaby().metrics().await {
+        Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    }
 }

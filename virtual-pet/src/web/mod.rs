@@ -130,6 +130,7 @@ pub fn router(app: App) -> Router {
         .route("/robots.txt", page(get(pages::robots), "GET"))
         .route("/healthz", page(get(health::healthz), "GET"))
         .route("/readyz", page(get(readyz), "GET"))
+        .route("/metrics", page(get(metrics), "GET"))
         .route(
             "/api/pets",
             page(get(api::list).post(api::adopt), "GET, POST"),
@@ -173,6 +174,10 @@ async fn readyz(State(app): State<App>) -> Response {
     health::readyz(&app).await
 }
 
+async fn metrics(State(app): State<App>) -> Response {
+    health::metrics(&app).await
+}
+
 /// What every request goes through: the checks before, the headers after, and problems put into words.
 async fn guarded(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
@@ -182,7 +187,7 @@ async fn guarded(State(app): State<App>, request: Request, next: Next) -> Respon
         Wants::of(request.headers())
     };
     // A supervisor asks by whatever address it knows.
-    let is_probe = matches!(path, "/healthz" | "/readyz");
+    let is_probe = matches!(path, "/healthz" | "/readyz" | "/metrics");
     let refused = check(&app, &request).filter(|_| !is_probe);
     let described = format!("{} {path}", request.method());
     let response = match refused {

@@ -224,4 +224,7 @@ fn health_and_readiness_are_told_to_whoever_asks() {
     };
     assert_eq!(elsewhere("/healthz").status, 200);
     assert_eq!(elsewhere("/readyz").expect(200)["ready"], true);
+    let metrics = elsewhere("/metrics");
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.body.contains("lullaby_schedules_overdue 0"));
 }

@@ -220,28 +220,45 @@ impl Core {
         until: Option<Timestamp>,
         page: Page,
     ) -> Result<Vec<ScheduleRecord>> {
+        let last = until.unwrap_or(Timestamp::MAX);
+        let (offset, length) = (bounded(page.offset), bounded(page.length));
         let mut command = redis::cmd("ZRANGEBYSCORE");
-        command.arg(self.keys.schedules_next()).arg("-inf");
-        match until {
-            Some(until) => command.arg(until.as_millis()),
-            None => command.arg("+inf"),
-        };
+        command
+            .arg(self.keys.schedules_next())
+            .arg("-inf")
+            .arg(last.as_millis())
+            .arg("LIMIT")
+            .arg(offset)
+            .arg(length);
         let mut names = texts(self.link.command(&command).await?)?;
-        if until.is_none() {
-            let mut all = redis::cmd("HKEYS");
-            all.arg(self.keys.schedules());
-            let waiting: std::collections::HashSet<String> = names.iter().cloned().collect();
-            let mut ended = texts(self.link.command(&all).await?)?;
-            ended.retain(|name| !waiting.contains(name));
-            ended.sort_unstable();
-            names.extend(ended);
+        if until.is_none() && names.len() < page.length {
+            let coming = self.how_many_schedules(Some(Timestamp::MAX)).await?;
+            let passed = page
+                .offset
+                .saturating_sub(usize::try_from(coming).unwrap_or(usize::MAX));
+            let left = page.length - names.len();
+            let ended = self.ended_schedules(coming).await?;
+            names.extend(ended.into_iter().skip(passed).take(left));
         }
-        let names: Vec<_> = names
-            .into_iter()
-            .skip(page.offset)
-            .take(page.length)
-            .collect();
         self.read_schedules(&names).await
+    }
+
+    /// The names of those without a next slot, of which there are so many with one.
+    async fn ended_schedules(&self, coming: u64) -> Result<Vec<String>> {
+        // Nothing tells them but their absence in the index; where there is none of them, that is not asked for.
+        if self.how_many_schedules(None).await? == coming {
+            return Ok(Vec::new());
+        }
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(self.keys.schedules_next()).arg(0).arg(-1);
+        let names = texts(self.link.command(&command).await?)?;
+        let waiting: std::collections::HashSet<String> = names.into_iter().collect();
+        let mut all = redis::cmd("HKEYS");
+        all.arg(self.keys.schedules());
+        let mut ended = texts(self.link.command(&all).await?)?;
+        ended.retain(|name| !waiting.contains(name));
+        ended.sort_unstable();
+        Ok(ended)
     }
 
     pub(super) async fn how_many_schedules(&self, until: Option<Timestamp>) -> Result<u64> {
@@ -279,6 +296,11 @@ impl Core {
         let lines = texts(self.link.command(&command).await?)?;
         lines.iter().rev().map(|line| read_line(line)).collect()
     }
+}
+
+/// As Redis takes a count.
+fn bounded(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn mark(record: &ScheduleRecord, version: u64) -> String {

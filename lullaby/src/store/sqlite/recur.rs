@@ -300,22 +300,38 @@ pub(super) fn list_schedules(
     until: Option<Timestamp>,
     page: Page,
 ) -> Result<Vec<ScheduleRecord>> {
-    let mut statement = conn.prepare_cached(match until {
-        Some(_) => {
-            "SELECT record FROM lullaby_schedule WHERE next <= ?1 ORDER BY next, name LIMIT ?2 OFFSET ?3"
-        }
-        None => {
-            "SELECT record FROM lullaby_schedule WHERE ?1 IS NULL ORDER BY next IS NULL, next, name LIMIT ?2 OFFSET ?3"
-        }
-    })?;
-    let page = params![instant_value(until), size(page.length), size(page.offset)];
-    records(statement.query_map(page, record)?)
+    // By the index alone, whatever the number of schedules. Those that have ended are not in it: they come after it.
+    let mut statement = conn.prepare_cached(
+        "SELECT record FROM lullaby_schedule WHERE next <= ?1 ORDER BY next, name LIMIT ?2 OFFSET ?3",
+    )?;
+    let last = instant_value(Some(until.unwrap_or(Timestamp::MAX)));
+    let (length, offset) = (size(page.length), size(page.offset));
+    let mut found = records(statement.query_map(params![last, length, offset], record)?)?;
+    if until.is_none() && found.len() < page.length {
+        let coming = count_schedules(conn, Some(Timestamp::MAX))?;
+        let passed = page
+            .offset
+            .saturating_sub(usize::try_from(coming).unwrap_or(usize::MAX));
+        let mut ended = conn.prepare_cached(
+            "SELECT record FROM lullaby_schedule WHERE next IS NULL ORDER BY name LIMIT ?1 OFFSET ?2",
+        )?;
+        let left = size(page.length - found.len());
+        found.extend(records(
+            ended.query_map(params![left, size(passed)], record)?,
+        )?);
+    }
+    Ok(found)
 }
 
 pub(super) fn count_schedules(conn: &Connection, until: Option<Timestamp>) -> Result<u64> {
-    let count: i64 = conn
-        .prepare_cached("SELECT count(*) FROM lullaby_schedule WHERE ?1 IS NULL OR next <= ?1")?
-        .query_row([instant_value(until)], |row| row.get(0))?;
+    let count: i64 = match until {
+        Some(until) => conn
+            .prepare_cached("SELECT count(*) FROM lullaby_schedule WHERE next <= ?1")?
+            .query_row([until.as_millis()], |row| row.get(0))?,
+        None => conn
+            .prepare_cached("SELECT count(*) FROM lullaby_schedule")?
+            .query_row([], |row| row.get(0))?,
+    };
     Ok(count.unsigned_abs())
 }
 
