@@ -23,9 +23,8 @@ pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
     while shutdown.state() == Stop::No {
         due.reset();
         ended.reset();
-        let work = lullaby
-            .health()
-            .watch("scheduler", clock, move_everything_due(store));
+        // A step at a time, so that neither a shutdown nor a readiness probe waits for a whole outage to be made up for.
+        let work = (lullaby.health()).watch("scheduler", clock, move_some_due(store));
         let coming = match work.await {
             Ok(coming) => {
                 pause.reset();
@@ -40,6 +39,9 @@ pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
                 continue;
             }
         };
+        if coming.more {
+            continue;
+        }
         tokio::select! {
             () = due.raised() => {}
             () = ended.raised(), if coming.buffered => {}
@@ -71,29 +73,36 @@ pub(crate) struct Coming {
     pub(crate) next_due: Option<Timestamp>,
     /// Whether a slot waits for a job to end.
     buffered: bool,
+    /// Whether there may be more that is due already.
+    more: bool,
 }
 
 /// Moves every scheduled job and decides every slot that is due.
-///
-/// Slots and jobs take turns, so that catching up after an outage keeps neither waiting for longer than a step takes.
 pub(crate) async fn move_everything_due(store: &dyn Store) -> Result<Coming> {
     let mut moved = 0;
     loop {
-        // Slots first: one with jitter makes a scheduled job, whose time counts in what comes next.
-        let slots = decide_some(store).await?;
-        let jobs = store.move_due(BATCH).await?;
-        moved += slots.jobs + jobs.moved;
-        if jobs.moved > 0 {
-            crate::failpoint::hit("move.moved");
-        }
-        if !slots.more && jobs.moved < BATCH {
-            return Ok(Coming {
-                moved,
-                next_due: [jobs.next_due, slots.next_due].into_iter().flatten().min(),
-                buffered: slots.buffered,
-            });
+        let coming = move_some_due(store).await?;
+        moved += coming.moved;
+        if !coming.more {
+            return Ok(Coming { moved, ..coming });
         }
     }
+}
+
+/// Slots and jobs take turns, so that catching up after an outage keeps neither waiting for longer than a step takes.
+async fn move_some_due(store: &dyn Store) -> Result<Coming> {
+    // Slots first: one with jitter makes a scheduled job, whose time counts in what comes next.
+    let slots = decide_some(store).await?;
+    let jobs = store.move_due(BATCH).await?;
+    if jobs.moved > 0 {
+        crate::failpoint::hit("move.moved");
+    }
+    Ok(Coming {
+        moved: slots.jobs + jobs.moved,
+        next_due: [jobs.next_due, slots.next_due].into_iter().flatten().min(),
+        buffered: slots.buffered,
+        more: slots.more || jobs.moved >= BATCH,
+    })
 }
 
 /// What a step of [`decide_some`] leaves.
