@@ -3,7 +3,6 @@ import { react, say } from "./pet.js";
 import { speak } from "./live.js";
 import { press } from "./sound.js";
 
-const EFFECTS = { feed: { hunger: -5 }, play: { hunger: 1, energy: -2 }, sleep: { energy: 5 } };
 let name;
 
 export function startActions(home) {
@@ -14,8 +13,6 @@ export function startActions(home) {
     event.preventDefault();
     act(form);
   });
-  for (const type of ["pointerover", "focusin"]) document.addEventListener(type, preview);
-  for (const type of ["pointerout", "focusout"]) document.addEventListener(type, () => mark({}));
   document.addEventListener("click", (event) => { if (event.target.closest("#share")) share(); });
 }
 
@@ -56,25 +53,6 @@ function refuse(words) {
   if (!asleep) react("refuse");
   say(words, 3500);
   speak(words);
-}
-
-// What an action would do to the gauges, on the gauges.
-function preview(event) {
-  const form = event.target.closest?.("form[data-action]");
-  if (!form) return;
-  const off = form.querySelector("button").getAttribute("aria-disabled");
-  mark(off ? {} : EFFECTS[form.dataset.action] ?? {});
-}
-
-function mark(effect) {
-  for (const gauge of document.querySelectorAll(".gauge")) {
-    const value = Number(gauge.querySelector("[role=meter]").getAttribute("aria-valuenow"));
-    const after = Math.max(0, Math.min(10, value + (effect[gauge.dataset.kind] ?? 0)));
-    gauge.querySelectorAll(".pip").forEach((pip, at) => {
-      pip.toggleAttribute("data-going", at >= after && at < value);
-      pip.toggleAttribute("data-coming", at >= value && at < after);
-    });
-  }
 }
 
 async function share() {

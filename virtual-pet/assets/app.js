@@ -1,20 +1,29 @@
 // Starts what the page at hand needs. Every page works without any of this; see the server's forms.
 import { startAdopting } from "./adopt.js";
 import { startActions } from "./actions.js";
+import { startCalm } from "./calm.js";
 import { startClock } from "./clock.js";
 import { startFlow } from "./flow.js";
+import { startGauges } from "./gauges.js";
+import { startHints } from "./hints.js";
 import { startLive } from "./live.js";
 import { startPet } from "./pet.js";
 import { rememberZone, startSettings } from "./settings.js";
+import { startTelling } from "./tell.js";
 
+document.documentElement.dataset.script = "";
 rememberZone();
+startCalm();
 startSettings();
 const home = document.querySelector("main[data-pet]");
 if (home) {
   startClock(home);
   startPet();
+  startGauges();
   startFlow();
   startActions(home);
+  startHints();
+  startTelling();
   startLive(home);
 } else {
   startAdopting();

@@ -1,4 +1,5 @@
 // The server's time, and everything on the page that moves with it. Countdowns are computed from the due time each time, never counted down.
+import { showInTab } from "./tab.js";
 
 const offsets = []; // Server time minus ours, of the last few messages; the smallest delay is the truest.
 let minutesAhead = 0;
@@ -46,8 +47,7 @@ export function tick() {
   stage.querySelector(".hour-hand").setAttribute("transform", `rotate(${(minute % 720) / 2} 378 132)`);
   stage.querySelector(".minute-hand").setAttribute("transform", `rotate(${(minute % 60) * 6} 378 132)`);
   const wakes = Number(stage.dataset.wakes || 0);
-  const name = document.querySelector("main").dataset.pet;
-  document.title = (wakes > now ? `Zzz ${countdown(wakes - now)} ` : "") + `${name} · Virtual Pet`;
+  showInTab(document.querySelector("main").dataset.pet, stage.querySelector(".pet").dataset.mood, wakes);
 }
 
 export function startClock(home) {

@@ -1,11 +1,10 @@
 // Lets tokens fly from place to place. Every flight stands for a step that has happened; the page itself is right at once, only
 // the picture takes its time, and it never lags more than LATE behind.
+import { still } from "./calm.js";
 
 const FLIGHT = 620, QUEUED = 300, TRAY = 400, LATE = 2200;
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const flights = new Set();
 
-const still = () => calm.matches || document.hidden;
 const tokenOf = (job) => document.querySelector(`.flow .token[data-key="${CSS.escape(job)}"]`);
 const box = (node) => node?.getBoundingClientRect();
 const shown = (rect) => rect && rect.width > 0 ? rect : null;
@@ -13,8 +12,8 @@ const shown = (rect) => rect && rect.width > 0 ? rect : null;
 export function startFlow() {
   choose(null);
   document.addEventListener("click", (event) => {
-    const row = event.target.closest("[data-select], .flow .token[data-key], .log [data-job]");
-    if (row) choose(row.dataset.select ?? row.dataset.job ?? row.dataset.key);
+    const row = event.target.closest("[data-select], .flow .token[data-key]");
+    if (row) choose(row.dataset.select ?? row.dataset.key);
   });
   document.addEventListener("drawn", () => choose(chosen));
 }
@@ -28,7 +27,7 @@ function choose(job) {
   listings.toggleAttribute("data-chosen", Boolean(listing));
   for (const one of listings.querySelectorAll("[data-listing]")) one.toggleAttribute("data-shown", one === listing);
   for (const row of document.querySelectorAll("[data-select]")) {
-    if (listing && row.dataset.select === job) row.setAttribute("aria-current", "true");
+    if (job && row.dataset.select === job) row.setAttribute("aria-current", "true");
     else row.removeAttribute("aria-current");
   }
 }

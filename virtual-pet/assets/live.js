@@ -4,12 +4,14 @@ import { show, skipAll } from "./flow.js";
 import { morph, parse } from "./morph.js";
 import { look } from "./pet.js";
 import { chime } from "./sound.js";
+import { hunger } from "./gauges.js";
+import { tellOf } from "./tell.js";
 
 const SILENCE = 15000; // The server beats every 5 s.
 const FIRST_WAIT = 500, LONGEST_WAIT = 30000;
 const SPEAK_EVERY = 3000;
 
-const state = { source: null, wait: FIRST_WAIT, retryAt: 0, heard: 0, lastId: "", leads: false };
+const state = { boot: "", source: null, wait: FIRST_WAIT, retryAt: 0, heard: 0, lastId: "", leads: false };
 const sections = new Map(); // The latest HTML of each section, for tabs that join.
 const held = new Map(); // Sections that wait for their job's token to land.
 let home, channel, timer, lastGood = new Date();
@@ -20,6 +22,7 @@ export function startLive(main) {
   home = main;
   const pet = home.dataset.id;
   document.getElementById("retry").addEventListener("click", connect);
+  document.querySelector("#restarted button").addEventListener("click", (event) => { event.target.closest("p").hidden = true; });
   addEventListener("online", connect);
   document.addEventListener("visibilitychange", () => { if (!document.hidden && state.leads && !state.source) connect(); });
   addEventListener("pagehide", remember);
@@ -39,7 +42,7 @@ function connect() {
   clearTimeout(timer);
   state.retryAt = 0;
   state.source?.close();
-  const query = state.lastId ? `?after=${state.lastId}` : "";
+  const query = `?${new URLSearchParams({ ...(state.lastId && { after: state.lastId }), ...(state.boot && { boot: state.boot }) })}`;
   const source = new EventSource(`/pet/${encodeURIComponent(home.dataset.pet)}/events${query}`);
   state.source = source;
   state.heard = Date.now();
@@ -74,6 +77,8 @@ function hear({ name, data, id }) {
   state.heard = Date.now();
   state.wait = FIRST_WAIT;
   if (id) state.lastId = id;
+  if (data.boot) state.boot = data.boot;
+  if (data.restarted) restarted(data.restarted);
   if (data.now) heardAt(data.now);
   if (name === "patch") patch(data);
   if (name === "bye" && state.leads) return lose(data.retry_ms * (0.5 + Math.random()));
@@ -83,6 +88,7 @@ function hear({ name, data, id }) {
 }
 
 function patch({ sections: changed, look: looks, steps, said }) {
+  const hungerBefore = hunger();
   const cause = steps.findLast((step) => step.kind === "pet.changed" && step.job);
   const pressed = steps.some((step) => step.kind === "pet.changed" && !step.job);
   if (pressed) { skipAll(); release(); }
@@ -106,6 +112,7 @@ function patch({ sections: changed, look: looks, steps, said }) {
   if (said) speak(said);
   for (const step of steps) chime(step);
   document.dispatchEvent(new Event("drawn"));
+  tellOf(steps, home.dataset.pet, hunger(), hungerBefore);
 }
 
 function draw(id, html) {
@@ -120,6 +127,15 @@ function release() {
     if (typeof what === "function") what(); else draw(id, what);
   }
   tick();
+  document.dispatchEvent(new Event("drawn"));
+}
+
+// Stays until it is closed: it is the proof that nothing was lost.
+function restarted(words) {
+  const banner = document.getElementById("restarted");
+  banner.querySelector("span").textContent = words;
+  banner.hidden = false;
+  speak(words);
 }
 
 // At most one sentence every three seconds; the newest wins.

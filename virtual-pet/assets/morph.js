@@ -2,7 +2,7 @@
 
 const keyOf = (node) => node.nodeType === 1 ? node.id || node.dataset.key || null : null;
 // Set by the page itself; the server does not know of them.
-const OURS = new Set(["data-chosen", "data-shown", "data-awaited", "data-busy", "data-lit", "style"]);
+const OURS = new Set(["data-chosen", "data-shown", "data-awaited", "data-busy", "data-lit", "data-hinted", "aria-current", "style"]);
 
 export function parse(html) {
   const template = document.createElement("template");

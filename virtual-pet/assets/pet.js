@@ -1,4 +1,5 @@
 // The pet itself: moods, reactions, pats, where it looks. All of it is picture; the server decides how the pet is.
+import { calm } from "./calm.js";
 
 const REACTION = { eating: 2200, playing: 2200, waking: 1800, patted: 1500, refuse: 1000 };
 const BY_CHANGE = { fed: "eating", played: "playing", woke: "waking", hatched: "waking", grew: "playing" };
@@ -7,10 +8,12 @@ const WORDS = {
   full: ["I am full, but thank you."],
   playing: ["Again! Again!", "Catch!"],
   waking: ["Good morning!"],
+  early: ["Hm? Already?"],
+  hatched: ["Hello, world!"],
   patted: ["Hehe!", "That is nice."],
-  idle: ["Hi there!", "What is that robot doing?", "Nice weather in here."],
+  refuse: ["Not now…"],
+  idle: ["Hi there!", "That nap was lovely!", "What is that robot doing?", "Nice weather in here."],
 };
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
 let stage, pet, bubble, actTimer, sayTimer, resting = "";
 
 export function startPet() {
@@ -39,8 +42,14 @@ export function look(looks, steps) {
   const change = steps.findLast((step) => step.kind === "pet.changed" && step.what);
   const act = BY_CHANGE[change?.what];
   if (resting !== looks.says || !act) resting = looks.says;
-  if (act) react(act, pick(WORDS[act === "eating" && wasFull ? "eating" : act] ?? WORDS.playing));
+  if (act) react(act, pick(WORDS[wordsFor(change, act, wasFull)] ?? WORDS.playing));
   else if (change) { delete pet.dataset.act; say(looks.says, 4000); }
+}
+
+function wordsFor(change, act, wasFull) {
+  if (change.what === "fed" && wasFull) return "full";
+  if (change.what === "woke" && !change.job) return "early";
+  return change.what === "hatched" ? "hatched" : act;
 }
 
 export function react(act, words) {
@@ -70,9 +79,9 @@ function pat() {
 
 // The eyes follow the pointer, by three units at most.
 function gaze(event) {
-  if (calm.matches) return;
+  if (calm()) return;
   const box = pet.getBoundingClientRect();
   const x = (event.clientX - box.left - box.width / 2) / 300, y = (event.clientY - box.top - box.height * 0.6) / 300;
   const limit = (value) => Math.max(-3, Math.min(3, value * 3)).toFixed(1);
-  pet.querySelector(".e-open").setAttribute("transform", `translate(${limit(x)} ${limit(y)})`);
+  pet.querySelector(".e-open").style.transform = `translate(${limit(x)}px, ${limit(y)}px)`;
 }

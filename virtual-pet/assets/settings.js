@@ -21,6 +21,7 @@ function sound() {
 }
 
 export function startSettings() {
+  if (document.querySelector("[data-retry]")) setTimeout(() => location.reload(), 5000);
   const wire = (id, press) => {
     const button = document.getElementById(id);
     if (button) { button.hidden = false; button.addEventListener("click", press); }

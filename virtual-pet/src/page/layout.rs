@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::icons::{icon, sheet};
 use super::rig::{Looks, head};
-use crate::pet::Pet;
+use crate::pet::{Mood, Pet};
 use crate::web::assets;
 use crate::web::encoded;
 
@@ -57,6 +57,9 @@ pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover";
                 meta name="description" content="A virtual pet, looked after by a job queue.";
+                meta property="og:title" content=(frame.title);
+                meta property="og:description" content="A virtual pet, looked after by a job queue. Feed it, play with it, put it to sleep.";
+                meta property="og:type" content="website";
                 meta name="theme-color" content="#FBF3E7" media="(prefers-color-scheme: light)";
                 meta name="theme-color" content="#171327" media="(prefers-color-scheme: dark)";
                 title { (frame.title) " · Virtual Pet" }
@@ -64,7 +67,7 @@ pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                     link rel="stylesheet" href=(assets::path(sheet));
                 }
                 link rel="preload" as="font" type="font/woff2" crossorigin href=(assets::path("nunito.woff2"));
-                link rel="icon" type="image/svg+xml" href=(assets::path("icon.svg"));
+                link rel="icon" type="image/svg+xml" href=(assets::path(tab_icon(frame.current)));
                 link rel="apple-touch-icon" href=(assets::path("icon-192.png"));
                 link rel="manifest" href="/manifest.webmanifest";
                 script type="module" src=(assets::path("app.js")) {}
@@ -72,11 +75,25 @@ pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
             }
             body {
                 (sheet())
-                a.skip href="#main" { "Skip to the pet" }
+                a.skip href="#main" { "Skip to the content" }
+                @if frame.live {
+                    a.skip href="#actions" { "Skip to the actions" }
+                    a.skip href="#panel" { "Skip to behind the scenes" }
+                }
                 (header(frame))
                 (content)
             }
         }
+    }
+}
+
+/// The tab's icon, by mood; `assets/tab.js` has the same names.
+fn tab_icon(pet: Option<&Pet>) -> &'static str {
+    match pet.map(Pet::mood) {
+        Some(Mood::Asleep) => "icon-asleep.svg",
+        Some(Mood::Hungry) => "icon-hungry.svg",
+        Some(Mood::Tired) => "icon-tired.svg",
+        _ => "icon.svg",
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) fn panel(view: &View) -> Markup {
                 (counters(&view.agenda))
             }
             p #lost.banner role="status" hidden { span {} button #retry.chip type="button" { "Try now" } }
+            p #restarted.banner.good hidden { span {} button.chip type="button" { "Close" } }
             div.flow.card {
                 (rows(view))
                 div.links aria-hidden="true" {
@@ -264,7 +265,7 @@ pub(super) fn code(view: &View) -> Markup {
             due: Some(view.zone.time(entry.due_at)),
         })
         .collect();
-    let ran = view.agenda.recent.iter().take(2).map(|job| Shown {
+    let ran = view.agenda.recent.iter().take(6).map(|job| Shown {
         id: job.id.to_string(),
         task: job.template.task.clone(),
         status: job.status.as_str(),
@@ -281,7 +282,11 @@ pub(super) fn log(lines: &[Line], zone: Zone, most: usize) -> Markup {
             @for line in lines.iter().rev().take(most) {
                 li data-key=(format!("log-{}", line.id)) data-job=[line.job.as_ref()] {
                     span.mark data-status=(line.tone) { (icon(line.icon)) }
-                    span.told { span { (line.title) } small { (line.detail) } }
+                    span.told {
+                        @if let Some(job) = &line.job { button.line type="button" data-select=(job) { (line.title) } }
+                        @else { span { (line.title) } }
+                        small { (line.detail) }
+                    }
                     time { (zone.time(line.at)) }
                 }
             }

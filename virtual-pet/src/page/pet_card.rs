@@ -38,6 +38,7 @@ fn stage(view: &View) -> Markup {
     html! {
         div #stage.stage data-phase=(Phase::at(minute).as_str()) data-asleep=(view.is_asleep()) data-coat=(pet.colour) {
             (room(minute))
+            p #hint.hint role="note" hidden {}
             p #bubble.bubble { (says(pet.mood())) }
             div #pat.pat { (rig::pet(looks, Some(&label(pet)))) }
         }
@@ -81,7 +82,7 @@ pub(super) fn plate(view: &View) -> Markup {
         div #plate.plate {
             div {
                 h1 { (pet.name) }
-                p.quiet { (kind(pet)) ", " (age(pet)) }
+                p.quiet { (kind(pet)) span.age { ", " (age(pet)) } }
             }
             span.mood data-mood=(mood) { (mood) }
             a.tool href=(format!("/pet/{}/settings", encoded(pet.name.as_str()))) { (icon("gear")) span.unseen { "Settings of " (pet.name) } }
@@ -230,7 +231,7 @@ pub(super) fn next_up(view: &View) -> Markup {
             @for entry in view.agenda.scheduled.iter().take(2) {
                 @let words = task_words(&entry.task);
                 li {
-                    (icon(words.icon)) (words.title) " in "
+                    (icon(words.icon)) (words.title) span.in { " in " }
                     strong.countdown role="timer" data-due=(entry.due_at.as_millis()) { (countdown(entry.due_at.since(view.now))) }
                 }
             }
@@ -277,6 +278,8 @@ pub(super) fn help() -> Markup {
                 div { dt { kbd { "?" } } dd { "this help" } }
             }
             label.switch { input #keys-on type="checkbox" checked; " Single keys act" }
+            label.switch { input #calm-on type="checkbox"; " Calm: nothing moves" }
+            label.switch { input #tell-on type="checkbox"; " Tell me when it wakes or gets hungry, while a tab is open" }
             form method="dialog" { button.primary { "Back to the pet" } }
         }
     }

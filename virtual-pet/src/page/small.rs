@@ -67,12 +67,19 @@ pub(crate) fn meadow(pet: &Pet, until: Option<&str>, theme: Theme) -> Markup {
     )
 }
 
-/// Why there is no other page; `back` leads to the pet that it is about.
-pub(crate) fn problem(status: u16, words: &str, back: Option<&str>) -> Markup {
-    let mood = if status < 500 {
-        Mood::Tired
-    } else {
-        Mood::Asleep
+/// Why there is no other page; `back` leads to the pet that it is about. Where the server is at fault the pet sleeps soundly.
+pub(crate) fn problem(status: u16, words: &str, back: Option<&str>, theme: Theme) -> Markup {
+    let mood = match status {
+        429 => Mood::Peckish,
+        ..500 => Mood::Tired,
+        _ => Mood::Asleep,
+    };
+    let title = match status {
+        404 => "Nobody here",
+        429 => "Easy",
+        503 => "One moment",
+        500.. => "Something broke",
+        _ => "Sorry",
     };
     let looks = Looks {
         species: Species::Cat,
@@ -81,17 +88,21 @@ pub(crate) fn problem(status: u16, words: &str, back: Option<&str>) -> Markup {
         mood,
     };
     small(
-        "Sorry",
-        Theme::System,
+        title,
+        theme,
         looks,
         &html! {
-            h1 { (status) }
+            h1 { (title) }
             p.lead { (words) }
+            @if status == 503 { p.quiet data-retry { "This page tries again by itself." } }
             @if let Some(name) = back {
                 p { a.primary href=(format!("/pet/{}", encoded(name))) { "Back to " (name) } }
-            } @else {
+            } @else if status < 500 {
                 p { a.primary href="/adopt" { "Adopt a pet" } }
+            } @else {
+                p { a.primary href="" { "Try again" } }
             }
+            p.quiet { "Code " (status) }
         },
     )
 }

@@ -47,14 +47,22 @@ const ASSETS: &[Asset] = assets! {
     "app.js"
     "actions.js"
     "adopt.js"
+    "calm.js"
     "clock.js"
     "flow.js"
+    "gauges.js"
+    "hints.js"
     "live.js"
     "morph.js"
     "pet.js"
     "settings.js"
     "sound.js"
+    "tab.js"
+    "tell.js"
     "icon.svg"
+    "icon-asleep.svg"
+    "icon-hungry.svg"
+    "icon-tired.svg"
     "icon-192.png"
     "icon-512.png"
     "nunito.woff2"
@@ -156,11 +164,12 @@ pub(super) async fn service_worker() -> Response {
 }
 
 /// `GET /offline`: what the service worker keeps for a lost connection.
-pub(super) async fn offline() -> Response {
+pub(super) async fn offline(headers: HeaderMap) -> Response {
     let page = crate::page::problem(
         503,
         "There is no connection just now. Your pet is safe on the server.",
         None,
+        super::cookies::theme(&headers),
     );
     page.into_response()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lullaby::event::{Event, EventId};
 use lullaby::store::Topic;
-use lullaby::{Lullaby, Shutdown, Stop};
+use lullaby::{Lullaby, Shutdown, Stop, Timestamp};
 use tokio::sync::{broadcast, watch};
 
 /// How often a stream says that it is alive.
@@ -27,8 +27,18 @@ const BACKLOG: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Hub(Arc<Inner>);
 
+/// One life of this process, so that a page can tell that it was started again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// Another one at each start.
+    pub id: String,
+    /// When it began.
+    pub at: Timestamp,
+}
+
 #[derive(Debug)]
 struct Inner {
+    boot: Boot,
     lullaby: Lullaby,
     subjects: Mutex<HashMap<String, broadcast::Sender<Arc<Event>>>>,
     /// How many streams are open.
@@ -53,7 +63,12 @@ impl Hub {
     /// A hub; nothing passes before [`Hub::run`].
     #[must_use]
     pub fn new(lullaby: Lullaby) -> Self {
+        let boot = Boot {
+            id: uuid::Uuid::new_v4().simple().to_string(),
+            at: lullaby.now(),
+        };
         Self(Arc::new(Inner {
+            boot,
             lullaby,
             subjects: Mutex::default(),
             streams: watch::Sender::new(0),
@@ -65,6 +80,12 @@ impl Hub {
     fn subjects(&self) -> MutexGuard<'_, HashMap<String, broadcast::Sender<Arc<Event>>>> {
         let subjects = &self.0.subjects;
         subjects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The life of this process.
+    #[must_use]
+    pub fn boot(&self) -> &Boot {
+        &self.0.boot
     }
 
     /// How many streams are open.

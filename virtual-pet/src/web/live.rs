@@ -2,7 +2,7 @@
 //!
 //! | event | data |
 //! |---|---|
-//! | `patch` | `sections`: HTML by id, those that changed; `look`: what the stage shows; `steps`: the moves of jobs since the last patch; `said`: a sentence for screen readers; `now` |
+//! | `patch` | `sections`: HTML by id, those that changed; `look`: what the stage shows; `steps`: the moves of jobs since the last patch; `said`: a sentence for screen readers; `boot`: this life of the server; `restarted`: a sentence, if the page knew another; `now` |
 //! | `beat` | `now`, every 5 s |
 //! | `moved` | the pet has another `name`, and so the page another address; the stream ends |
 //! | `gone` | the pet was released; the stream ends |
@@ -32,7 +32,7 @@ use super::pages::{LATEST, view};
 use super::problem::Problem;
 use super::{App, pet_name};
 use crate::game::{Caller, GameError, PET_RELEASED, What};
-use crate::page::View;
+use crate::page::{Comeback, View};
 use crate::pet::PetId;
 
 /// How soon a browser tries again when the connection breaks.
@@ -51,6 +51,8 @@ const BEATS_A_LOOK: u32 = 3;
 #[derive(Debug, Deserialize)]
 pub(super) struct After {
     after: Option<u64>,
+    /// The life of the server that it knew.
+    boot: Option<String>,
 }
 
 /// Opens the stream.
@@ -80,6 +82,9 @@ pub(super) async fn open(
         .filter(|event| event.id > after)
         .map(step)
         .collect();
+    let boot = app.hub.boot();
+    let was_restarted = query.boot.is_some_and(|known| known != boot.id);
+    let comeback = was_restarted.then(|| Comeback::new(events.make_contiguous(), boot.at));
     events.drain(..events.len().saturating_sub(LATEST));
     let mut page = LivePage {
         id: pet.id.clone(),
@@ -95,6 +100,7 @@ pub(super) async fn open(
             missed
         },
         said: None,
+        comeback,
         due: None,
         beats: 0,
         ended: false,
@@ -128,6 +134,8 @@ struct LivePage {
     /// To be told with the next patch.
     steps: Vec<Value>,
     said: Option<Event>,
+    /// What there is to say of a restart.
+    comeback: Option<Comeback>,
     /// When the next patch is due, if one is.
     due: Option<Timestamp>,
     beats: u32,
@@ -238,6 +246,8 @@ impl LivePage {
             "look": view.look(),
             "steps": std::mem::take(&mut self.steps),
             "said": self.said.take().and_then(|event| view.said(&event)),
+            "boot": self.app.hub.boot().id,
+            "restarted": self.comeback.take().map(|comeback| view.restarted(&comeback)),
             "now": view.now.as_millis(),
         });
         let last = self.events.back().map_or(EventId(0), |event| event.id);

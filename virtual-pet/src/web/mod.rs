@@ -186,6 +186,7 @@ async fn guarded(State(app): State<App>, request: Request, next: Next) -> Respon
     } else {
         Wants::of(request.headers())
     };
+    let theme = cookies::theme(request.headers());
     // A supervisor asks by whatever address it knows.
     let is_probe = matches!(path, "/healthz" | "/readyz" | "/metrics");
     let refused = check(&app, &request).filter(|_| !is_probe);
@@ -201,7 +202,7 @@ async fn guarded(State(app): State<App>, request: Request, next: Next) -> Respon
                 Problem::Broken { request_id }.into_response()
             }),
     };
-    let mut response = problem::tell(response, wants);
+    let mut response = problem::tell(response, wants, theme);
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

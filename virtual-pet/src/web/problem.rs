@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::wants::Wants;
 use crate::game::GameError;
+use crate::page::Theme;
 use crate::pet::{BadName, UnknownWord, in_words};
 
 /// Why a request was not done. Nothing was changed, except perhaps after a store error.
@@ -131,10 +132,10 @@ impl Problem {
         }
     }
 
-    fn answer(&self, wants: Wants) -> Response {
+    fn answer(&self, wants: Wants, theme: Theme) -> Response {
         let mut response = match wants {
             Wants::Html => {
-                crate::page::problem(self.status().as_u16(), &self.to_string(), self.pet())
+                crate::page::problem(self.status().as_u16(), &self.to_string(), self.pet(), theme)
                     .into_response()
             }
             Wants::Json => axum::Json(json!({
@@ -193,7 +194,7 @@ impl fmt::Display for Problem {
                 "This request came from another site, and only pages of this one may change a pet.",
             ),
             Self::TooFast { wait } => {
-                write!(f, "Easy, that was a bit fast. Try again in {}.", in_words(*wait))
+                write!(f, "Easy, the pet is still chewing. Try again in {}.", in_words(*wait))
             }
             Self::Broken { request_id } => write!(
                 f,
@@ -247,9 +248,9 @@ impl IntoResponse for Problem {
 }
 
 /// Writes the problem that a handler noted in its response, if it did.
-pub(super) fn tell(response: Response, wants: Wants) -> Response {
+pub(super) fn tell(response: Response, wants: Wants, theme: Theme) -> Response {
     match response.extensions().get::<Problem>() {
-        Some(problem) => problem.answer(wants),
+        Some(problem) => problem.answer(wants, theme),
         None => response,
     }
 }
