@@ -1,17 +1,18 @@
 //! How late a job starts that was enqueued for later.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lullaby::{Shutdown, Timestamp, Worker};
 
-use crate::workload::{Tally, fresh, noop, row};
+use crate::figure::Figure;
+use crate::place::Place;
+use crate::workload::{Tally, noop, thousands};
 
 /// Jobs at instants of their own, in a store that is otherwise empty.
-pub(crate) async fn run_spread(folder: &Path, divide: usize) -> anyhow::Result<()> {
+pub(crate) async fn run_spread(place: &Place, divide: usize) -> anyhow::Result<()> {
     let count = 500 / divide;
-    let lullaby = fresh(folder, "due-spread").await?;
+    let lullaby = place.fresh("due-spread").await?;
     let queue = lullaby.queue("default")?;
     let start = lullaby.now() + Duration::from_millis(500);
     let due = |n: usize| start + Duration::from_millis(n as u64 * 17);
@@ -19,16 +20,15 @@ pub(crate) async fn run_spread(folder: &Path, divide: usize) -> anyhow::Result<(
         queue.enqueue_at(due(n), noop(due(n).as_millis())).await?;
     }
     let tally = run(&lullaby, count).await?;
-    row("due to start, 500 instants", &tally.lateness());
-    Ok(())
+    Figure::new("due to start, 500 instants", tally.lateness()).print()
 }
 
 /// All for one instant.
-pub(crate) async fn run_burst(folder: &Path, divide: usize) -> anyhow::Result<()> {
-    let count = 10_000 / divide;
-    let lullaby = fresh(folder, "due-burst").await?;
+pub(crate) async fn run_burst(place: &Place, count: usize) -> anyhow::Result<()> {
+    let lullaby = place.fresh("due-burst").await?;
     let queue = lullaby.queue("default")?;
-    let due: Timestamp = lullaby.now() + Duration::from_secs(3);
+    let patience = Duration::from_millis(3000 + count as u64 / 10);
+    let due: Timestamp = lullaby.now() + patience;
     let mut producers = tokio::task::JoinSet::new();
     for n in 0..64 {
         let queue = queue.clone();
@@ -44,11 +44,11 @@ pub(crate) async fn run_burst(folder: &Path, divide: usize) -> anyhow::Result<()
         done??;
     }
     let tally = run(&lullaby, count).await?;
-    row(
-        &format!("{count} due in one millisecond"),
-        &tally.lateness(),
+    let what = format!(
+        "{} due in one millisecond, to start",
+        thousands(count as u64)
     );
-    Ok(())
+    Figure::new(what, tally.lateness()).print()
 }
 
 pub(crate) async fn run(lullaby: &lullaby::Lullaby, count: usize) -> anyhow::Result<Arc<Tally>> {

@@ -1,24 +1,43 @@
 //! Lullaby, measured. Prints tables and asserts nothing: a busy machine is no failure.
 //!
-//! `make bench`, or `cargo run --release -p lullaby-bench -- --only drain`.
+//! `make bench`, or `cargo run --release -p lullaby-bench -- --only redis/drain`. On Redis it starts a server of its own, and runs two peers
+//! on the same one: Python's RQ and the Rust crate rusty-sidekiq. What a peer needs is fetched and built under `--folder`.
 
 mod drain;
 mod due;
 mod enqueue;
+mod figure;
+mod footprint;
 mod idle;
+mod latency;
+mod peers;
+mod place;
 mod process;
+mod redis_server;
 mod two;
 mod waiting;
 mod workload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use clap::Parser;
 
-/// Measures the embedded store in one process each: 100-byte payloads, no-op jobs, `synchronous=FULL`.
+use self::drain::Kept;
+use self::figure::{Figure, print_pairs, print_table};
+use self::latency::proxy_to;
+use self::place::Place;
+use self::redis_server::{Persistence, RedisServer};
+
+/// How long a byte is on its way where a network is put between.
+const ONE_WAY: Duration = Duration::from_micros(500);
+
+/// Measures both stores: 100-byte payloads, no-op jobs, one worker process. SQLite with `synchronous=FULL`; Redis without and with
+/// its append-only file.
 #[derive(Parser, Debug)]
 struct Options {
-    /// Only the measurements whose name contains this
+    /// Only the measurements whose name contains this, as sqlite/drain, redis/, peers
     #[arg(long)]
     only: Option<String>,
     /// Where the files go; a real disk, for figures that mean something
@@ -27,59 +46,190 @@ struct Options {
     /// Divides every size, for a quick look
     #[arg(long, default_value_t = 1)]
     divide: usize,
+    /// Only a Redis without its append-only file
+    #[arg(long)]
+    no_aof: bool,
     /// One part, in this very process
     #[arg(long, hide = true)]
     part: Option<String>,
+    /// The server that the part is to use
+    #[arg(long, hide = true)]
+    redis: Option<String>,
 }
 
 /// The measurements, each run in a process of its own, so that memory and counts are theirs alone.
-const PARTS: [&str; 8] = [
+const ON_SQLITE: [&str; 8] = [
     "enqueue",
-    "drain",
+    "drain-record",
     "due-one",
-    "due-burst",
+    "due-10000",
     "waiting-fill",
     "waiting",
     "idle",
     "two-processes",
 ];
+const ON_REDIS: [&str; 10] = [
+    "enqueue",
+    "drain-result",
+    "drain-record",
+    "drain-nothing",
+    FAR,
+    "due-one",
+    "due-100000",
+    "waiting-fill",
+    "idle",
+    "footprint",
+];
+/// The one that goes through a network.
+const FAR: &str = "drain-far";
+
+impl Options {
+    fn wants(&self, name: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| name.contains(only))
+    }
+
+    fn place(&self) -> Place {
+        match &self.redis {
+            Some(url) => Place::Redis(url.clone()),
+            None => Place::Folder(self.folder.clone()),
+        }
+    }
+}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     std::fs::create_dir_all(&options.folder)?;
     if let Some(part) = &options.part {
-        let divide = options.divide.max(1);
-        let folder = &options.folder;
-        return match part.as_str() {
-            "enqueue" => enqueue::run(folder, divide).await,
-            "drain" => drain::run(folder, divide).await,
-            "due-one" => due::run_spread(folder, divide).await,
-            "due-burst" => due::run_burst(folder, divide).await,
-            "waiting-fill" => waiting::fill(folder, divide).await,
-            "waiting" => waiting::run(folder, divide).await,
-            "idle" => idle::run(folder).await,
-            "two-processes" => two::produce(folder, divide).await,
-            "two-worker" => two::work(folder).await,
-            other => anyhow::bail!("expected one of {PARTS:?}, got {other:?}"),
-        };
+        return run_part(part, &options.place(), options.divide.max(1)).await;
     }
-    println!("| measured | result |\n|---|---|");
-    for part in PARTS {
-        let wanted = options
-            .only
-            .as_deref()
-            .is_none_or(|only| part.contains(only));
-        if !wanted {
-            continue;
+    if let figures @ [_, ..] = &measure_sqlite(&options)?[..] {
+        println!("## SQLite\n");
+        print_table(figures);
+    }
+    measure_redis(&options)
+}
+
+async fn run_part(part: &str, place: &Place, divide: usize) -> anyhow::Result<()> {
+    match part {
+        "enqueue" => enqueue::run(place, divide).await,
+        "drain-result" => drain::run(place, divide, Kept::Result, "").await,
+        "drain-record" => drain::run(place, divide, Kept::Record, "").await,
+        "drain-nothing" => drain::run(place, divide, Kept::Nothing, "").await,
+        FAR => {
+            let how = ", 1 ms of network to the server and back";
+            drain::run(place, divide, Kept::Result, how).await
         }
-        let status = std::process::Command::new(std::env::current_exe()?)
-            .args(["--part", part])
-            .arg("--folder")
-            .arg(&options.folder)
-            .args(["--divide", &options.divide.to_string()])
-            .status()?;
-        anyhow::ensure!(status.success(), "{part} failed: {status}");
+        "due-one" => due::run_spread(place, divide).await,
+        "due-10000" => due::run_burst(place, 10_000 / divide).await,
+        "due-100000" => due::run_burst(place, 100_000 / divide).await,
+        "waiting-fill" => waiting::fill(place, divide).await,
+        "waiting" => waiting::run(place, divide).await,
+        "idle" => idle::run(place).await,
+        "footprint" => footprint::run(place, divide).await,
+        "two-processes" => two::produce(place, divide).await,
+        "two-worker" => two::work(place).await,
+        other => anyhow::bail!("expected one of {ON_SQLITE:?} or {ON_REDIS:?}, got {other:?}"),
+    }
+}
+
+fn measure_sqlite(options: &Options) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for part in ON_SQLITE {
+        if options.wants(&format!("sqlite/{part}")) {
+            figures.extend(start_part(options, part, None)?);
+        }
+    }
+    Ok(figures)
+}
+
+fn measure_redis(options: &Options) -> anyhow::Result<()> {
+    let mut modes = Vec::new();
+    for persistence in [Persistence::None, Persistence::EverySecond] {
+        let skipped = options.no_aof && persistence == Persistence::EverySecond;
+        let mut figures = Vec::new();
+        if !skipped {
+            for part in ON_REDIS {
+                if options.wants(&format!("redis/{part}")) {
+                    figures.extend(on_server(options, part, persistence)?);
+                }
+            }
+            figures.extend(peers::measure(
+                &options.folder,
+                options.divide,
+                persistence,
+                |name| options.wants(name),
+            )?);
+        }
+        modes.push(figures);
+    }
+    if let [left, right] = &modes[..]
+        && !left.is_empty()
+    {
+        println!("\n## Redis\n");
+        print_pairs(
+            ["no persistence", "append-only file, every second"],
+            [left, right],
+        );
     }
     Ok(())
+}
+
+/// Each part has a server of its own.
+fn on_server(
+    options: &Options,
+    part: &str,
+    persistence: Persistence,
+) -> anyhow::Result<Vec<Figure>> {
+    let server = RedisServer::start(&options.folder, persistence)?;
+    let port = if part == FAR {
+        proxy_to(server.port(), ONE_WAY)?
+    } else {
+        server.port()
+    };
+    let url = format!("redis://127.0.0.1:{port}/0");
+    let mut figures = start_part(options, part, Some(&url))?;
+    if part == "waiting-fill" {
+        // Goes on with what this one left there.
+        figures.extend(start_part(options, "waiting", Some(&url))?);
+    }
+    Ok(figures)
+}
+
+fn start_part(options: &Options, part: &str, redis: Option<&str>) -> anyhow::Result<Vec<Figure>> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["--part", part])
+        .arg("--folder")
+        .arg(&options.folder);
+    command.args(["--divide", &options.divide.to_string()]);
+    if let Some(url) = redis {
+        command.args(["--redis", url]);
+    }
+    eprintln!(
+        "{} {part}",
+        if redis.is_some() { "redis" } else { "sqlite" }
+    );
+    lines_of(&mut command, part)
+}
+
+/// What a program prints, line by line, read as JSON.
+fn lines_of<T: serde::de::DeserializeOwned>(
+    command: &mut Command,
+    name: &str,
+) -> anyhow::Result<Vec<T>> {
+    let output = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .output()?;
+    anyhow::ensure!(output.status.success(), "{name} failed: {}", output.status);
+    let text = String::from_utf8(output.stdout)?;
+    text.lines()
+        .map(|line| Ok(serde_json::from_str(line)?))
+        .collect()
+}
+
+/// A path that another program in another folder understands.
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    Ok(std::fs::canonicalize(path)?)
 }

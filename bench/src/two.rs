@@ -1,23 +1,27 @@
 //! Two processes on one file: one only enqueues, one only works.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use lullaby::{Shutdown, Worker};
 
+use crate::figure::Figure;
+use crate::place::Place;
 use crate::process::WakeUps;
-use crate::workload::{Tally, fresh, noop, open, rest, row};
+use crate::workload::{Tally, noop, rest};
 
 const NAME: &str = "two";
 const IDLE: Duration = Duration::from_secs(10);
 
 /// The producer, and the parent of the worker's process.
-pub(crate) async fn produce(folder: &Path, divide: usize) -> anyhow::Result<()> {
+pub(crate) async fn produce(place: &Place, divide: usize) -> anyhow::Result<()> {
     let count = 500 / divide;
-    let lullaby = fresh(folder, NAME).await?;
+    let lullaby = place.fresh(NAME).await?;
+    let Place::Folder(folder) = place else {
+        anyhow::bail!("expected a folder")
+    };
     let queue = lullaby.queue("default")?;
     let mut worker = Command::new(std::env::current_exe()?)
         .args(["--part", "two-worker"])
@@ -42,28 +46,24 @@ pub(crate) async fn produce(folder: &Path, divide: usize) -> anyhow::Result<()> 
     }
     writeln!(orders, "{}", 2 * count)?;
     let lateness = answer()?;
-    row(
-        &format!("two processes: {count} for now and {count} at instants, to start"),
-        &lateness,
-    );
+    let what = format!("two processes: {count} for now and {count} at instants, to start");
+    Figure::new(what, lateness).print()?;
     writeln!(orders, "idle")?;
     rest(Duration::from_secs(1)).await;
     let before = WakeUps::now()?;
     rest(IDLE).await;
     let producer = WakeUps::now()?.since(&before) as f64 / IDLE.as_secs_f64();
     let worked = answer()?;
-    row(
-        "the two, idle",
-        &format!("producer {producer:.2} wake-ups/s, worker {worked} wake-ups/s"),
-    );
+    let text = format!("producer {producer:.2} wake-ups/s, worker {worked} wake-ups/s");
+    Figure::new("the two, idle", text).print()?;
     drop(orders);
     worker.wait()?;
     Ok(())
 }
 
 /// The worker: begins at once, answers by lines.
-pub(crate) async fn work(folder: &Path) -> anyhow::Result<()> {
-    let lullaby = open(folder, NAME).await?;
+pub(crate) async fn work(place: &Place) -> anyhow::Result<()> {
+    let lullaby = place.open(NAME).await?;
     let tally = Arc::<Tally>::default();
     let worker = Worker::builder(&lullaby, tally.tasks()).build()?;
     let shutdown = Shutdown::new();

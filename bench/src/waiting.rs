@@ -1,20 +1,22 @@
 //! A million jobs that wait: what they cost, and whether they slow anything down.
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::due;
+use crate::figure::Figure;
+use crate::place::Place;
 use crate::process::{Memory, memory};
-use crate::workload::{fresh, noop, open, per_second, row, seconds};
+use crate::workload::{noop, per_second, seconds, thousands};
 
 const NAME: &str = "waiting";
 
-pub(crate) async fn fill(folder: &Path, divide: usize) -> anyhow::Result<()> {
+pub(crate) async fn fill(place: &Place, divide: usize) -> anyhow::Result<()> {
     let count = 1_000_000 / divide;
-    let lullaby = fresh(folder, NAME).await?;
+    let lullaby = place.fresh(NAME).await?;
     let store = lullaby.store();
     let queue = lullaby.queue("default")?;
     let far = lullaby.now() + Duration::from_secs(86_400);
+    let watched = place.watch()?;
     let (took, done) = seconds(async {
         let mut producers = tokio::task::JoinSet::new();
         for part in 0..64 {
@@ -35,17 +37,17 @@ pub(crate) async fn fill(folder: &Path, divide: usize) -> anyhow::Result<()> {
     })
     .await;
     done?;
-    row(
-        &format!("schedule {count} jobs, 64 producers"),
-        &per_second(count, took),
-    );
+    let what = format!("schedule {} jobs, 64 producers", thousands(count as u64));
+    Figure::new(what, per_second(count, took))
+        .spent(watched.per_job(count)?)
+        .print()?;
     let waiting = store.queues().await?;
     anyhow::ensure!(!waiting.is_empty(), "the jobs are gone");
     Ok(())
 }
 
-pub(crate) async fn run(folder: &Path, divide: usize) -> anyhow::Result<()> {
-    let lullaby = open(folder, NAME).await?;
+pub(crate) async fn run(place: &Place, divide: usize) -> anyhow::Result<()> {
+    let lullaby = place.open(NAME).await?;
     let queue = lullaby.queue("default")?;
     let count = 500 / divide;
     let start = lullaby.now() + Duration::from_millis(500);
@@ -54,11 +56,8 @@ pub(crate) async fn run(folder: &Path, divide: usize) -> anyhow::Result<()> {
         queue.enqueue_at(due, noop(due.as_millis())).await?;
     }
     let tally = due::run(&lullaby, count).await?;
-    row("due to start, 1,000,000 more waiting", &tally.lateness());
+    Figure::new("due to start, 1,000,000 more waiting", tally.lateness()).print()?;
     let Memory { now, peak } = memory()?;
-    row(
-        "memory of the process with 1,000,000 waiting",
-        &format!("{now:.1} MiB, peak {peak:.1} MiB"),
-    );
-    Ok(())
+    let text = format!("{now:.1} MiB, peak {peak:.1} MiB");
+    Figure::new("memory of the process with 1,000,000 waiting", text).print()
 }

@@ -1,16 +1,15 @@
-//! What the measurements share: no-op jobs with 100 bytes of payload, and how to print a row.
+//! What the measurements share: no-op jobs with 100 bytes of payload, and how their times are told.
 
 #![allow(
     clippy::disallowed_methods,
     reason = "a benchmark measures finer than the library's clock of whole milliseconds"
 )]
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lullaby::{Context, Failure, Lullaby, NewJob, Task, Tasks};
+use lullaby::{Context, Failure, NewJob, Task, Tasks};
 use serde::{Deserialize, Serialize};
 
 /// A job that does nothing. With its name it is about 100 bytes of JSON.
@@ -25,9 +24,28 @@ impl Task for Noop {
     type Output = ();
 }
 
+/// The same, but it returns something, and that is kept.
+#[derive(Serialize, Deserialize, Clone)]
+pub(crate) struct Measure {
+    text: String,
+}
+
+impl Task for Measure {
+    const NAME: &'static str = "bench.measure";
+    type Output = usize;
+}
+
+fn text() -> String {
+    "x".repeat(70)
+}
+
 pub(crate) fn noop(due_ms: i64) -> NewJob {
-    let text = "x".repeat(70);
+    let text = text();
     NewJob::new(Noop { due_ms, text }).untyped()
+}
+
+pub(crate) fn with_result() -> NewJob {
+    NewJob::new(Measure { text: text() }).untyped()
 }
 
 /// Counts jobs, and how late each started.
@@ -39,7 +57,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn tasks(self: &Arc<Self>) -> Tasks {
-        Tasks::new().state(self.clone()).task(run)
+        Tasks::new().state(self.clone()).task(run).task(measure)
     }
 
     pub(crate) fn done(&self) -> u64 {
@@ -52,23 +70,26 @@ impl Tally {
         }
     }
 
-    /// p50, p99 and the latest in milliseconds, and how many were early.
     pub(crate) fn lateness(&self) -> String {
-        let mut late = self.late_us.lock().unwrap_or_else(PoisonError::into_inner);
-        late.sort_unstable();
-        let at = |share: f64| {
-            let place = ((late.len().saturating_sub(1)) as f64 * share) as usize;
-            late.get(place).copied().unwrap_or(0) as f64 / 1000.0
-        };
-        let early = late.iter().filter(|late| **late < 0).count();
-        format!(
-            "p50 {:.2} ms, p99 {:.2} ms, last {:.2} ms, {early} of {} early",
-            at(0.5),
-            at(0.99),
-            at(1.0),
-            late.len()
-        )
+        lateness(&mut self.late_us.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// p50, p99 and the latest in milliseconds, and how many were early; of microseconds.
+pub(crate) fn lateness(late: &mut [i64]) -> String {
+    late.sort_unstable();
+    let at = |share: f64| {
+        let place = ((late.len().saturating_sub(1)) as f64 * share) as usize;
+        late.get(place).copied().unwrap_or(0) as f64 / 1000.0
+    };
+    let early = late.iter().filter(|late| **late < 0).count();
+    format!(
+        "p50 {:.2} ms, p99 {:.2} ms, last {:.2} ms, {early} of {} early",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        late.len()
+    )
 }
 
 async fn run(task: Noop, ctx: Context) -> Result<(), Failure> {
@@ -82,26 +103,15 @@ async fn run(task: Noop, ctx: Context) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn measure(task: Measure, ctx: Context) -> Result<usize, Failure> {
+    let tally = ctx.state::<Tally>()?;
+    tally.done.fetch_add(1, Ordering::Relaxed);
+    Ok(task.text.len())
+}
+
 fn now_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     i64::try_from(since.unwrap_or_default().as_micros()).unwrap_or(i64::MAX)
-}
-
-/// A fresh file.
-pub(crate) async fn fresh(folder: &Path, name: &str) -> anyhow::Result<Lullaby> {
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(folder.join(format!("{name}.db{suffix}")));
-    }
-    open(folder, name).await
-}
-
-pub(crate) async fn open(folder: &Path, name: &str) -> anyhow::Result<Lullaby> {
-    let path = folder.join(format!("{name}.db"));
-    Ok(Lullaby::open(&format!("sqlite:{}", path.display())).await?)
-}
-
-pub(crate) fn row(what: &str, result: &str) {
-    println!("| {what} | {result} |");
 }
 
 /// Seconds that `work` takes.
@@ -116,5 +126,18 @@ pub(crate) async fn rest(duration: Duration) {
 }
 
 pub(crate) fn per_second(count: usize, seconds: f64) -> String {
-    format!("{:.0} jobs/s", count as f64 / seconds)
+    format!("{} jobs/s", thousands((count as f64 / seconds) as u64))
+}
+
+/// 1,234,567
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
