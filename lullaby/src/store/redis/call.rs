@@ -1,18 +1,12 @@
 //! RQ's `data`: a call, serialized and deflated.
 
 use std::fmt;
-use std::io::{Read, Write};
 
-use flate2::Compression;
-use flate2::read::ZlibDecoder;
-use flate2::write::ZlibEncoder;
 use serde_json::{Map, Value};
 
 use super::pickle::{self, Document, Node, NodeId};
 use super::serializer::{Serializer, python_json};
-
-/// The most bytes that `data` may inflate to.
-pub const MAX_INFLATED: usize = pickle::MAX_BYTES;
+use super::zlib::{Inflated, MAX_INFLATED, deflate, inflate};
 
 /// A job's call, as far as it can be read.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,39 +89,6 @@ pub fn inflate_call(data: &[u8]) -> Result<Vec<u8>, Undecodable> {
         Inflated::TooLarge => Err(too_large()),
         Inflated::NoZlib if data.len() > MAX_INFLATED => Err(too_large()),
         Inflated::NoZlib => Ok(data.to_vec()),
-    }
-}
-
-/// zlib, as RQ compresses calls and tracebacks.
-#[must_use]
-pub fn deflate(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    // A Vec takes all bytes.
-    let written = encoder.write_all(bytes);
-    debug_assert!(written.is_ok());
-    encoder.finish().unwrap_or_default()
-}
-
-/// What became of bytes to inflate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Inflated {
-    /// All of it.
-    Whole(Vec<u8>),
-    /// Over [`MAX_INFLATED`].
-    TooLarge,
-    /// No zlib stream, or a broken one.
-    NoZlib,
-}
-
-/// Inflates at most [`MAX_INFLATED`] bytes.
-#[must_use]
-pub fn inflate(data: &[u8]) -> Inflated {
-    let mut bytes = Vec::new();
-    let limit = MAX_INFLATED as u64 + 1;
-    match ZlibDecoder::new(data).take(limit).read_to_end(&mut bytes) {
-        Ok(_) if bytes.len() > MAX_INFLATED => Inflated::TooLarge,
-        Ok(_) => Inflated::Whole(bytes),
-        Err(_) => Inflated::NoZlib,
     }
 }
 

@@ -11,13 +11,13 @@
 //! | `lullaby_retry` `lullaby_retries` | our retry in JSON, and its count for a requeue |
 //! | `lullaby_subject` `lullaby_task` `lullaby_slot` | for events and schedules |
 
-use std::collections::HashMap;
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use redis::Value;
 use serde_json::Map;
 
-use super::call::{Arguments, decode_call, encode_call};
+use super::call::{Arguments, Call, Undecodable, decode_call, encode_call};
 use super::serializer::Serializer;
 use crate::clock::{Timestamp, millis_up};
 use crate::error::{Error, Result};
@@ -135,35 +135,43 @@ fn rq_intervals(retry: &Retry) -> Result<Vec<u8>> {
     json(&seconds)
 }
 
-/// A hash as Redis gave it.
-pub(super) struct Hash(HashMap<String, Vec<u8>>);
+/// A hash as Redis gave it. It has a dozen fields or two, which are found faster one by one than by hashing all their names.
+pub(super) struct Hash {
+    fields: Vec<(Vec<u8>, Vec<u8>)>,
+    call: OnceCell<std::result::Result<Call, Undecodable>>,
+}
 
 impl Hash {
     /// From a flat list of fields and values; a later one replaces an earlier one.
     pub(super) fn new(flat: Value) -> Self {
-        let mut map = HashMap::new();
         let mut flat = match flat {
             Value::Array(flat) => flat.into_iter(),
             _ => Vec::new().into_iter(),
         };
+        let mut fields = Vec::with_capacity(flat.len() / 2);
         while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
             if let (Value::BulkString(name), Value::BulkString(value)) = (name, value) {
-                map.insert(String::from_utf8_lossy(&name).into_owned(), value);
+                fields.push((name, value));
             }
         }
-        Self(map)
+        let call = OnceCell::new();
+        Self { fields, call }
+    }
+
+    /// Its value, empty or not.
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        let mut fields = self.fields.iter().rev();
+        let (_, value) = fields.find(|(known, _)| known == name.as_bytes())?;
+        Some(value)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.fields.is_empty()
     }
 
     /// An empty value is RQ's "unset".
     fn bytes(&self, name: &str) -> Option<&[u8]> {
-        self.0
-            .get(name)
-            .map(Vec::as_slice)
-            .filter(|bytes| !bytes.is_empty())
+        self.get(name).filter(|bytes| !bytes.is_empty())
     }
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
@@ -195,9 +203,16 @@ impl Hash {
     }
 
     pub(super) fn serializer(&self) -> Serializer {
-        self.bytes("data")
-            .and_then(|data| decode_call(data).ok())
-            .map_or_else(Serializer::default, |call| call.serializer)
+        match self.decoded() {
+            Some(Ok(call)) => call.serializer,
+            _ => Serializer::default(),
+        }
+    }
+
+    /// Its call; `None` without data.
+    fn decoded(&self) -> Option<&std::result::Result<Call, Undecodable>> {
+        let data = self.bytes("data")?;
+        Some(self.call.get_or_init(|| decode_call(data)))
     }
 
     pub(super) fn meta(&self) -> Option<&[u8]> {
@@ -218,7 +233,7 @@ impl Hash {
     pub(super) fn wants_result(&self) -> bool {
         match self.status() {
             Status::Finished => true,
-            Status::Failed => !self.0.contains_key("lullaby_error"),
+            Status::Failed => self.get("lullaby_error").is_none(),
             _ => false,
         }
     }
@@ -241,7 +256,7 @@ impl Hash {
             description: None,
             subject: self.subject(),
         };
-        if let Some(text) = self.0.get("description") {
+        if let Some(text) = self.get("description") {
             let text = String::from_utf8_lossy(text).into_owned();
             template.description = (text != description(&template)).then_some(text);
         }
@@ -270,7 +285,6 @@ impl Hash {
             stop_requested: self.bytes("lullaby_stop").is_some(),
             result: None,
             error: self
-                .0
                 .get("lullaby_error")
                 .map(|text| String::from_utf8_lossy(text).into_owned()),
         };
@@ -283,21 +297,19 @@ impl Hash {
             let obstacle = Obstacle::Undecodable(why);
             ("(undecodable)".to_owned(), nothing(), Some(obstacle))
         };
-        let Some(data) = self.bytes("data") else {
-            return unreadable("its hash has no data".to_owned());
+        let call = match self.decoded() {
+            None => return unreadable("its hash has no data".to_owned()),
+            Some(Err(error)) => return unreadable(error.to_string()),
+            Some(Ok(call)) => call,
         };
-        let call = match decode_call(data) {
-            Ok(call) => call,
-            Err(error) => return unreadable(error.to_string()),
-        };
-        match call.arguments {
-            Arguments::Plain { args, kwargs } => match Payload::call(&args, &kwargs) {
-                Ok(payload) => (call.func, payload, None),
+        match &call.arguments {
+            Arguments::Plain { args, kwargs } => match Payload::call(args, kwargs) {
+                Ok(payload) => (call.func.clone(), payload, None),
                 Err(error) => unreadable(error.to_string()),
             },
             Arguments::Opaque { reason } => {
-                let obstacle = Obstacle::PythonOnly(reason);
-                (call.func, nothing(), Some(obstacle))
+                let obstacle = Obstacle::PythonOnly(reason.clone());
+                (call.func.clone(), nothing(), Some(obstacle))
             }
         }
     }

@@ -11,10 +11,10 @@ use redis::Value;
 
 use super::Core;
 use super::answer::{array, count, optional_text, texts};
-use super::call::{Inflated, inflate};
 use super::hash::{Hash, Obstacle};
 use super::scripts::{self, BATCH};
 use super::serializer::Serializer;
+use super::zlib::{Inflated, inflate};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::event::{Event, EventId};

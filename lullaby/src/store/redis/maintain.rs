@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::Core;
 use super::answer::{instant, number, texts, tuple};
-use super::call::deflate;
 use super::scripts::{self, BATCH};
+use super::zlib::deflate;
 use crate::clock::{Clock, until};
 use crate::error::{Error, Result};
 use crate::job::JobId;

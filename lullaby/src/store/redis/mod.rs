@@ -12,6 +12,7 @@ mod connection;
 pub mod entries;
 mod hash;
 mod inspect;
+mod intake;
 mod keys;
 mod maintain;
 pub mod pickle;
@@ -23,6 +24,7 @@ mod text_of;
 mod wake;
 mod work;
 mod worker_record;
+mod zlib;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -35,6 +37,7 @@ pub use redis;
 
 use self::clock::ServerClock;
 use self::connection::Link;
+use self::intake::Intake;
 use self::keys::Keys;
 use self::scripts::Call;
 use self::serializer::Serializer;
@@ -141,6 +144,7 @@ struct Core {
     clock: Arc<dyn Clock>,
     signals: Arc<Signals>,
     ears: Ears,
+    intake: Intake,
     /// With what this process holds RQ's scheduler locks.
     owner: String,
     avoided: Mutex<Avoided>,
@@ -168,6 +172,7 @@ impl RedisStore {
             clock,
             signals: Arc::default(),
             ears: Ears::default(),
+            intake: Intake::default(),
             owner: format!("lullaby-{}", uuid::Uuid::new_v4().simple()),
             avoided: Mutex::default(),
             serializers: Mutex::default(),

@@ -1,8 +1,13 @@
 //! Taking jobs in, and changing those that are there.
 
+use std::sync::Arc;
+
+use redis::Value;
+
 use super::Core;
 use super::answer::{array, number, numbers, text, texts};
 use super::hash::fields;
+use super::intake::Jobs;
 use super::scripts::{self, BATCH, Call};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -11,28 +16,42 @@ use crate::job::{JobId, JobSpec, OnExisting, Status};
 use crate::store::{Canceled, Deleted, Enqueued, Requeued};
 
 impl Core {
-    pub(super) async fn take_in(&self, jobs: &[JobSpec]) -> Result<Vec<Enqueued>> {
-        let mut calls = Vec::new();
-        for batch in jobs.chunks(BATCH) {
-            let mut call = self.script(&scripts::ENQUEUE);
-            for job in batch {
-                call = self.add_job(call, job)?.0;
-            }
-            calls.push(call);
-        }
-        let answers = match calls.len() {
-            0 => return Ok(Vec::new()),
-            1 => vec![self.link.call(calls.remove(0)).await?],
+    pub(super) async fn take_in(self: &Arc<Self>, jobs: &[JobSpec]) -> Result<Vec<Enqueued>> {
+        match jobs.len() {
+            0 => Ok(Vec::new()),
+            1..=BATCH => self.take_in_together(self.strings_of(jobs)?).await,
             // Several batches are one step all the same.
-            _ => self.link.call_all(calls).await?,
-        };
-        let mut outcomes = Vec::with_capacity(jobs.len());
-        for answer in answers {
-            for told in texts(answer)? {
-                outcomes.push(enqueued(&told));
+            _ => {
+                let mut calls = Vec::new();
+                for batch in jobs.chunks(BATCH) {
+                    calls.push(self.enqueue_call(&[&self.strings_of(batch)?]));
+                }
+                outcomes(self.link.call_all(calls).await?)
             }
         }
-        Ok(outcomes)
+    }
+
+    fn strings_of(&self, jobs: &[JobSpec]) -> Result<Jobs> {
+        let mut call = Call::strings(&scripts::ENQUEUE);
+        for job in jobs {
+            call = self.add_job(call, job)?.0;
+        }
+        Ok(Jobs {
+            count: jobs.len(),
+            strings: call.command,
+        })
+    }
+
+    fn enqueue_call(&self, jobs: &[&Jobs]) -> Call {
+        let count: usize = jobs.iter().map(|one| one.count).sum();
+        let call = self.script(&scripts::ENQUEUE).arg(count);
+        let strings = jobs.iter().map(|one| &one.strings);
+        strings.fold(call, Call::append)
+    }
+
+    /// One script for all of them; the answers in the same order.
+    pub(super) async fn send_jobs(&self, jobs: &[&Jobs]) -> Result<Vec<Enqueued>> {
+        outcomes(vec![self.link.call(self.enqueue_call(jobs)).await?])
     }
 
     /// The job as `enqueue_job.lua` reads it, and how many strings that is.
@@ -144,6 +163,16 @@ impl Core {
         }
         Ok(ids)
     }
+}
+
+fn outcomes(answers: Vec<Value>) -> Result<Vec<Enqueued>> {
+    let mut outcomes = Vec::new();
+    for answer in answers {
+        for told in texts(answer)? {
+            outcomes.push(enqueued(&told));
+        }
+    }
+    Ok(outcomes)
 }
 
 fn with_ids(call: Call, ids: &[JobId]) -> Call {

@@ -167,23 +167,15 @@ impl Core {
         for line in &decision.ledger {
             call = call.arg(write_line(line)?);
         }
-        let mut jobs = Call {
-            script: call.script,
-            command: redis::Cmd::new(),
-        };
+        let mut jobs = Call::strings(call.script);
         let mut strings = 0;
         for job in &decision.jobs {
             let (added, count) = self.add_job(jobs, job)?;
             jobs = added;
             strings += count;
         }
-        call = call.arg(decision.jobs.len()).arg(strings);
-        for arg in jobs.command.args_iter() {
-            if let redis::Arg::Simple(bytes) = arg {
-                call = call.arg(bytes);
-            }
-        }
-        Ok(call)
+        let call = call.arg(decision.jobs.len()).arg(strings);
+        Ok(call.append(&jobs.command))
     }
 
     pub(super) async fn put(

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, Script, ToRedisArgs};
+use redis::{Arg, Cmd, Script, ToRedisArgs};
 
 use super::keys::Keys;
 use crate::clock::Timestamp;
@@ -71,6 +71,22 @@ impl Call {
         command.arg(bounded(limits.per_subject));
         command.arg(bounded(limits.total));
         Self { script, command }
+    }
+
+    /// Only a list of arguments, to be appended to a call.
+    pub(super) fn strings(script: &'static Script) -> Self {
+        let command = Cmd::new();
+        Self { script, command }
+    }
+
+    /// With all arguments of another one behind its own.
+    pub(super) fn append(mut self, strings: &Cmd) -> Self {
+        for arg in strings.args_iter() {
+            if let Arg::Simple(bytes) = arg {
+                self.command.arg(bytes);
+            }
+        }
+        self
     }
 
     pub(super) fn arg(mut self, value: impl ToRedisArgs) -> Self {

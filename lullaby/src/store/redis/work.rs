@@ -10,11 +10,11 @@ use redis::Value;
 use serde_json::Map;
 
 use super::Core;
-use super::answer::{array, numbers, text};
-use super::call::deflate;
+use super::answer::{array, numbers, text, tuple};
 use super::hash::{Hash, Obstacle, span_ms};
 use super::scripts::{self, BATCH};
 use super::serializer::Serializer;
+use super::zlib::deflate;
 use crate::clock::{Clock as _, Timestamp};
 use crate::error::{Error, Result};
 use crate::job::{Execution, Job, JobId, Token};
@@ -118,17 +118,12 @@ impl Core {
         let count = answer.len();
         let mut refused = Vec::new();
         for one in answer {
-            let mut parts = array(one)?;
-            if parts.len() < 2 {
-                return Err(Error::store("expected an id and a token from Redis"));
-            }
-            let flat = Value::Array(parts.split_off(2));
-            let token = parts.pop().unwrap_or(Value::Nil);
+            let [id, token, flat] = tuple(one)?;
             let token = text(token)?
                 .parse()
                 .map(Token)
                 .map_err(|error| Error::store_because("expected a token from Redis", error))?;
-            let id = JobId::from_store(&text(parts.pop().unwrap_or(Value::Nil))?);
+            let id = JobId::from_store(&text(id)?);
             let hash = Hash::new(flat);
             let (mut job, obstacle) = hash.job(&id);
             job.status = crate::job::Status::Started;

@@ -52,6 +52,7 @@ while i <= #ARGV do
     call('LTRIM', ledger, -LINES, -1)
     put_record(name, mark, record, next_slot, behind)
     local at = i
+    reserve_numbers(jobs)
     for _ = 1, jobs do
       local _, following = enqueue_job(at)
       at = following

@@ -5,7 +5,7 @@
 -- ARGV[8]    the most jobs, at most 1,000
 -- ARGV[9]    how many queues follow, in the order of preference
 -- ...        the queues, then ids that this process leaves alone for a while
--- Answer     now, then for each job { id, token, field, value, ... }: the hash as it was before
+-- Answer     now, then for each job { id, token, { field, value, ... } }: the hash as it was before
 local worker, lease, max, queues = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local answer = { int(now) }
 if max == 0 or (queues > 0 and call('EXISTS', rq .. 'suspended') == 1) then return answer end
@@ -18,13 +18,24 @@ local wip = math.max(now + 120000, lease_until + 30000) / 1000
 -- How far a queue is looked through behind ids that are left alone.
 local SCAN = 10000
 
+-- The numbers of executions, taken from the counter for as many jobs as are popped together.
+local token, tokens_left = 0, 0
+local function reserve_tokens(count)
+  token, tokens_left = call('INCRBY', own .. 'last_token', count) - count, count
+end
+local function take_token()
+  if tokens_left == 0 then reserve_tokens(1) end
+  token, tokens_left = token + 1, tokens_left - 1
+  return int(token)
+end
+
 local function queue_key(queue) return rq .. 'queue:' .. queue end
 
 local function start(id, queue)
   local key = job_key(id)
   local hash = call('HGETALL', key)
   local job = { id = id, key = key, n = '0', queue = queue }
-  local status, expires, data
+  local status, expires, data, may_expire
   for i = 1, #hash, 2 do
     local name, value = hash[i], hash[i + 1]
     if name == 'status' then status = value
@@ -33,6 +44,7 @@ local function start(id, queue)
     elseif name == 'lullaby_expires' then expires = present(value)
     elseif name == 'lullaby_subject' then job.subject = present(value)
     elseif name == 'lullaby_task' then job.task = value
+    elseif name == 'ttl' or name == 'ended_at' then may_expire = true
     end
   end
   -- No hash: its ttl is over, or it was deleted. Another status: it stands somewhere else, too, and belongs there.
@@ -47,24 +59,24 @@ local function start(id, queue)
     call('HSET', own .. 'quarantine', id, 'its hash has no data; found in the queue ' .. queue .. ' at ' .. now_text)
     return
   end
-  local token = int(call('INCR', own .. 'last_token'))
+  local token = take_token()
   if expires then forget_expiry(job) end
-  if real_time then call('PERSIST', key) end
+  -- Redis' own expiry is set on jobs with a ttl, and on those that have ended before.
+  if real_time and (expires or may_expire) then call('PERSIST', key) end
   call('HSET', key, 'status', 'started', 'started_at', now_text, 'worker_name', worker,
     'lullaby_run', token .. ' ' .. now_text, 'lullaby_lease', int(lease_until))
-  call('ZADD', rq .. 'wip:' .. queue, wip, id .. ':' .. execution_id(token))
-  call('ZADD', own .. 'leases', int(lease_until), member(job.n, id))
+  add(rq .. 'wip:' .. queue, wip, id .. ':' .. execution_id(token))
+  add(own .. 'leases', int(lease_until), member(job.n, id))
   tell(job, 'job.started', text('worker', worker) .. number('token', tonumber(token)))
   hash[#hash + 1], hash[#hash + 2] = 'origin', queue
-  table.insert(hash, 1, token)
-  table.insert(hash, 1, id)
-  answer[#answer + 1] = hash
+  answer[#answer + 1] = { id, token, hash }
 end
 
 local function take_front(queue)
   while #answer <= max do
     local ids = call('LPOP', queue_key(queue), max + 1 - #answer)
     if not ids then return end
+    reserve_tokens(#ids)
     for _, id in ipairs(ids) do start(id, queue) end
   end
 end

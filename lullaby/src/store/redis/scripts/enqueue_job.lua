@@ -9,7 +9,19 @@
 --   i + 6  its ttl in ms, or empty
 --   i + 7  how many strings follow: the hash's fields and values
 --
+-- Numbers of jobs are taken from the counter for as many as the script was given: `reserve_numbers` first.
 -- Answers what became of it ("c" created, "r" replaced, "e" and the status of the one that exists) and where the next one begins.
+local number_of_last, numbers_left = 0, 0
+local function reserve_numbers(count)
+  if count == 0 then return end
+  number_of_last, numbers_left = call('INCRBY', own .. 'last_number', count) - count, count
+end
+local function take_number()
+  if numbers_left == 0 then reserve_numbers(1) end
+  number_of_last, numbers_left = number_of_last + 1, numbers_left - 1
+  return int(number_of_last)
+end
+
 local function enqueue_job(i)
   local id, at, flags = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
   local last = i + 7 + tonumber(ARGV[i + 7])
@@ -25,27 +37,24 @@ local function enqueue_job(i)
     if old.subject then call('ZREM', own .. 'subject:' .. old.subject, id) end
     answer, n, created_at = 'r', old.n, present(old.created_at) or now_text
   end
-  n = n or int(call('INCR', own .. 'last_number'))
+  n = n or take_number()
   local job = { id = id, key = key, n = n, queue = ARGV[i + 3], subject = present(ARGV[i + 4]), task = ARGV[i + 5],
     ttl = tonumber(ARGV[i + 6]), due = at }
   local front = string.find(flags, 'f', 1, true)
   if job.subject then call('ZADD', own .. 'subject:' .. job.subject, n, id) end
-  if at then call('HSET', key, 'lullaby_due', int(at)) end
   if at and at > now then
-    call('HSET', key, 'created_at', created_at, 'lullaby_n', n, unpack(ARGV, i + 8, last))
+    call('HSET', key, 'status', 'scheduled', 'lullaby_due', int(at), 'created_at', created_at, 'lullaby_n', n,
+      unpack(ARGV, i + 8, last))
     tell(job, 'job.scheduled', number('due', at))
-    schedule(job, at)
-  elseif job.ttl then
-    call('HSET', key, 'created_at', created_at, 'lullaby_n', n, unpack(ARGV, i + 8, last))
-    tell_queued(job)
-    enter_queue(job, front)
+    enter_scheduled(job, at)
   else
-    -- The common case in one command.
     know_queue(job.queue)
     call('HSET', key, 'status', 'queued', 'enqueued_at', now_text, 'created_at', created_at, 'lullaby_n', n,
       unpack(ARGV, i + 8, last))
+    if at then call('HSET', key, 'lullaby_due', int(at)) end
     tell_queued(job)
-    call(front and 'LPUSH' or 'RPUSH', rq .. 'queue:' .. job.queue, id)
+    begin_ttl(job)
+    enter_list(job, front)
   end
   return answer, last + 1
 end

@@ -17,7 +17,9 @@ local function reap(each)
     call('ZREM', own .. 'leases', each)
     return
   end
-  forget_execution(job, token)
+  leave_wip(job, token)
+  call('ZREM', own .. 'leases', each)
+  forget_beat(job, token)
   job.lost = job.lost + 1
   call('HSET', job.key, 'lullaby_lost', int(job.lost))
   if job.lost >= poison then

@@ -3,7 +3,7 @@
 -- ARGV[6..]  seven for each: id, token, kind, result, error, exc_string, when in ms; at most 1,000
 --            F finished, X failed, R retry, Z snoozed, B handed back, S stopped, H cannot be honoured
 -- Answer     1 done, 0 taken over, 2 back at the tail because others may be able to run it
-local answers = {}
+local answers, leases = {}, {}
 
 -- Whether a live worker that is not of ours listens on this queue.
 local function others_listen(queue)
@@ -19,8 +19,9 @@ local function settle(i)
   local id, token, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local job = load(id)
   if not job or token_of(job) ~= token then return 0 end
-  if not call('ZSCORE', rq .. 'wip:' .. job.queue, id .. ':' .. execution_id(token)) then return 0 end
-  forget_execution(job, token)
+  if not leave_wip(job, token) then return 0 end
+  leases[#leases + 1] = member(job.n, id)
+  forget_beat(job, token)
   local by = text('worker', job.worker)
   if kind == 'F' then
     local result = present(ARGV[i + 3])
@@ -63,5 +64,6 @@ local function settle(i)
 end
 
 for i = 6, #ARGV, 7 do answers[#answers + 1] = settle(i) end
+if #leases > 0 then call('ZREM', own .. 'leases', unpack(leases)) end
 publish()
 return answers

@@ -61,7 +61,33 @@ local function job_key(id) return rq .. 'job:' .. id end
 -- Whom to wake. What shows in a list or registry of RQ's is heard through client tracking; only the rest is published.
 local topics = {}
 local function touch(topic) topics[topic] = true end
+
+-- What is added to lists and sorted sets goes in at the end of the script, one command for each: `add(key, score, member)`, `push(key, id)`.
+-- Before anything is taken out of them, `flush()`.
+local additions = { ZADD = {}, RPUSH = {} }
+local function append(command, key, first, second)
+  local list = additions[command][key]
+  if not list then
+    list = {}
+    additions[command][key] = list
+  end
+  list[#list + 1] = first
+  list[#list + 1] = second
+end
+local function add(key, score, member) append('ZADD', key, score, member) end
+local function push(key, id) append('RPUSH', key, id) end
+local function flush()
+  for command, lists in pairs(additions) do
+    for key, list in pairs(lists) do
+      for first = 1, #list, 1000 do call(command, key, unpack(list, first, math.min(first + 999, #list))) end
+      lists[key] = nil
+    end
+  end
+end
+
+-- Every script that changes anything ends with this.
 local function publish()
+  flush()
   local all = ''
   for topic in pairs(topics) do all = all .. topic end
   if all ~= '' then call('PUBLISH', own .. 'wake', all) end
@@ -126,26 +152,32 @@ end
 
 local function forget_expiry(job)
   if job.expires then
+    flush()
     call('ZREM', own .. 'expiry', member(job.n, job.id))
     call('HDEL', job.key, 'lullaby_expires')
     job.expires = nil
   end
 end
 
-local function forget_execution(job, token)
-  local id = execution_id(token)
-  call('ZREM', own .. 'leases', member(job.n, job.id))
+-- Takes an execution out of RQ's registry of those under way; false if it is not there: a Python cleanup took it.
+local function leave_wip(job, token)
+  return call('ZREM', rq .. 'wip:' .. job.queue, job.id .. ':' .. execution_id(token)) == 1
+end
+
+-- The lease is for the caller to take away.
+local function forget_beat(job, token)
   if job.beat then
+    local id = execution_id(token)
     call('DEL', rq .. 'execution:' .. job.id .. ':' .. id)
     call('ZREM', rq .. 'executions:' .. job.id, id)
     call('SREM', rq .. 'worker:' .. (job.worker or '') .. ':executions', job.id .. ':' .. id)
     call('HDEL', job.key, 'lullaby_beat')
   end
-  return call('ZREM', rq .. 'wip:' .. job.queue, job.id .. ':' .. id)
 end
 
 -- Takes a job out of its list or registry.
 local function leave(job)
+  flush()
   local status, queue = job.status, job.queue
   if status == 'queued' then
     call('LREM', rq .. 'queue:' .. queue, 1, job.id)
@@ -180,25 +212,36 @@ local function know_queue(queue)
   end
 end
 
--- Puts a job into its queue. Its ttl counts from here.
+local function enter_list(job, at_front)
+  local key = rq .. 'queue:' .. job.queue
+  if at_front then call('LPUSH', key, job.id) else push(key, job.id) end
+end
+
+-- A job's ttl counts from when it enters its queue.
+local function begin_ttl(job)
+  if not job.ttl then return end
+  local expires = after(job.ttl)
+  call('HSET', job.key, 'lullaby_expires', int(expires))
+  add(own .. 'expiry', int(expires), member(job.n, job.id))
+  expire_key(job.key, job.ttl)
+end
+
 local function enter_queue(job, at_front)
   know_queue(job.queue)
-  if job.ttl then
-    local expires = after(job.ttl)
-    call('HSET', job.key, 'status', 'queued', 'enqueued_at', now_text, 'lullaby_expires', int(expires))
-    call('ZADD', own .. 'expiry', int(expires), member(job.n, job.id))
-    expire_key(job.key, job.ttl)
-  else
-    call('HSET', job.key, 'status', 'queued', 'enqueued_at', now_text)
-  end
-  call(at_front and 'LPUSH' or 'RPUSH', rq .. 'queue:' .. job.queue, job.id)
+  call('HSET', job.key, 'status', 'queued', 'enqueued_at', now_text)
+  begin_ttl(job)
+  enter_list(job, at_front)
+end
+
+local function enter_scheduled(job, at)
+  know_queue(job.queue)
+  add(rq .. 'scheduled:' .. job.queue, at / 1000, job.id)
+  add(own .. 'due', int(at), member(job.n, job.id))
 end
 
 local function schedule(job, at)
-  know_queue(job.queue)
   call('HSET', job.key, 'status', 'scheduled', 'lullaby_due', int(at))
-  call('ZADD', rq .. 'scheduled:' .. job.queue, at / 1000, job.id)
-  call('ZADD', own .. 'due', int(at), member(job.n, job.id))
+  enter_scheduled(job, at)
 end
 
 -- Ends a job. One that is kept for no time at all is dropped.
@@ -210,7 +253,7 @@ local function finish(job, status)
   if ttl then
     local expires = after(ttl)
     call('HSET', job.key, 'status', status, 'ended_at', now_text, 'lullaby_expires', int(expires))
-    call('ZADD', own .. 'expiry', int(expires), member(job.n, job.id))
+    add(own .. 'expiry', int(expires), member(job.n, job.id))
     expire_key(job.key, ttl)
     score = expires / 1000
   else
@@ -219,12 +262,12 @@ local function finish(job, status)
     score = status == 'finished' and '+inf' or '-1'
   end
   if status == 'canceled' then
-    call('ZADD', rq .. 'canceled:' .. job.queue, now / 1000, job.id)
+    add(rq .. 'canceled:' .. job.queue, now / 1000, job.id)
   elseif status == 'finished' then
-    call('ZADD', rq .. 'finished:' .. job.queue, score, job.id)
+    add(rq .. 'finished:' .. job.queue, score, job.id)
   else
-    call('ZADD', rq .. 'failed:' .. job.queue, score, job.id)
-    if status == 'stopped' then call('ZADD', own .. 'stopped:' .. job.queue, score, job.id) end
+    add(rq .. 'failed:' .. job.queue, score, job.id)
+    if status == 'stopped' then add(own .. 'stopped:' .. job.queue, score, job.id) end
   end
 end
 
