@@ -1,12 +1,14 @@
 //! The one source of time and of sleep.
 //!
 //! Everything in the library asks a [`Clock`]; lints ban the standard library's and tokio's. [`SystemClock`] is the real
-//! one; [`ManualClock`] stands still until a test turns it.
+//! one; [`ManualClock`] stands still until a test turns it; [`PacedClock`] runs as fast as one wants.
 
 #![allow(
     clippy::disallowed_methods,
     reason = "this file is the one place that may read the host's clocks"
 )]
+
+mod paced;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
+pub use self::paced::{Hold, PacedClock};
 use crate::error::{Error, Result};
 
 /// An instant: whole milliseconds since 1970-01-01T00:00:00 UTC.
@@ -331,6 +334,24 @@ impl ManualClock {
             .sleepers
             .retain(|_, sleeper| !sleeper.wake.is_closed());
         state.sleepers.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Goes on to `to`, but not past a deadline, and wakes nobody. Answers the time.
+    fn flow(&self, to: Timestamp) -> Timestamp {
+        let mut state = self.state();
+        while let Some(first) = state.sleepers.first_entry() {
+            if !first.get().wake.is_closed() {
+                break;
+            }
+            first.remove();
+        }
+        let stop = state
+            .sleepers
+            .keys()
+            .next()
+            .map_or(to, |(at, _)| to.min(*at));
+        state.now = state.now.max(stop);
+        state.now
     }
 
     fn note_move(&self) {

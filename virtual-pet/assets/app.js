@@ -6,6 +6,7 @@ import { startClock } from "./clock.js";
 import { startFlow } from "./flow.js";
 import { startGauges } from "./gauges.js";
 import { startHints } from "./hints.js";
+import { startLab } from "./lab.js";
 import { startLive } from "./live.js";
 import { startPet } from "./pet.js";
 import { rememberZone, startSettings } from "./settings.js";
@@ -24,6 +25,7 @@ if (home) {
   startActions(home);
   startHints();
   startTelling();
+  if ("lab" in home.dataset) startLab();
   startLive(home);
 } else {
   startAdopting();

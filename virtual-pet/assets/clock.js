@@ -3,10 +3,17 @@ import { showInTab } from "./tab.js";
 
 const offsets = []; // Server time minus ours, of the last few messages; the smallest delay is the truest.
 let minutesAhead = 0;
+let fast = null; // In the lab the server's time may run faster: what it was when we last heard of it, and by how much it is faster.
 
-export const serverNow = () => Date.now() + (offsets.length ? Math.max(...offsets) : 0);
+export const serverNow = () => fast
+  ? fast.now + (Date.now() - fast.heard) * fast.speed
+  : Date.now() + (offsets.length ? Math.max(...offsets) : 0);
 
-export function heardAt(serverMs) {
+export function heardAt(serverMs, speed = 1) {
+  fast = speed === 1 ? null : { now: serverMs, speed, heard: Date.now() };
+  // A clock that ran fast, or was skipped ahead, left the old offsets behind.
+  if (fast || Math.abs(serverMs - serverNow()) > 1500) offsets.length = 0;
+  if (fast) return;
   offsets.push(serverMs - Date.now());
   if (offsets.length > 5) offsets.shift();
 }
@@ -51,7 +58,7 @@ export function tick() {
 }
 
 export function startClock(home) {
-  heardAt(Number(home.dataset.now));
+  heardAt(Number(home.dataset.now), Number(home.dataset.speed ?? 1));
   minutesAhead = -new Date().getTimezoneOffset();
   tick();
   let timer = setInterval(tick, 250);

@@ -45,7 +45,7 @@ export function show(steps, draw) {
     const stops = way(its, from.get(job));
     const target = tokenOf(job);
     const last = its.at(-1).kind;
-    if (["job.finished", "job.scheduled", "job.retrying"].includes(last) && target) landings.push(fly(job, target, stops));
+    if (["job.finished", "job.scheduled", "job.retrying", "job.started", "job.failed"].includes(last) && target) landings.push(fly(job, target, stops));
     for (const step of its) light(step.kind);
   }
   return landings.length ? Promise.all(landings) : null;

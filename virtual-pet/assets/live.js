@@ -43,7 +43,7 @@ function connect() {
   state.retryAt = 0;
   state.source?.close();
   const query = `?${new URLSearchParams({ ...(state.lastId && { after: state.lastId }), ...(state.boot && { boot: state.boot }) })}`;
-  const source = new EventSource(`/pet/${encodeURIComponent(home.dataset.pet)}/events${query}`);
+  const source = new EventSource(home.dataset.events + query);
   state.source = source;
   state.heard = Date.now();
   for (const name of ["patch", "beat", "moved", "gone", "bye"]) {
@@ -79,11 +79,11 @@ function hear({ name, data, id }) {
   if (id) state.lastId = id;
   if (data.boot) state.boot = data.boot;
   if (data.restarted) restarted(data.restarted);
-  if (data.now) heardAt(data.now);
+  if (data.now) heardAt(data.now, data.speed);
   if (name === "patch") patch(data);
   if (name === "bye" && state.leads) return lose(data.retry_ms * (0.5 + Math.random()));
   if (name === "moved") { state.source?.close(); location.replace(`/pet/${encodeURIComponent(data.name)}`); return; }
-  if (name === "gone") { state.source?.close(); location.reload(); return; }
+  if (name === "gone") { state.source?.close(); if (data.to) location.href = data.to; else location.reload(); return; }
   tell("live");
 }
 
@@ -170,6 +170,7 @@ function watch() {
 
 // For "while you were away": when we were here last, and what we knew.
 function remember() {
-  if (document.getElementById("live").dataset.state !== "live") return;
+  // A copy in the lab is nobody to come back to.
+  if ("lab" in home.dataset || document.getElementById("live").dataset.state !== "live") return;
   document.cookie = `seen=${home.dataset.id}~${state.lastId || 0}~${Date.now()}; path=/; max-age=31536000; samesite=lax`;
 }

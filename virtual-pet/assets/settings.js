@@ -1,5 +1,6 @@
 // Theme, sound, help, single keys. What the server needs for its next page is in a cookie, the rest in local storage.
 import { actBy } from "./actions.js";
+import { setSpeed } from "./lab.js";
 import { isOn, toggleSound } from "./sound.js";
 
 const keep = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
@@ -59,6 +60,9 @@ const KEYS = {
   m: sound,
   t: toggleTheme,
   j: () => { const panel = document.getElementById("panel"); panel.scrollIntoView(); panel.focus({ preventScroll: true }); },
+  1: () => setSpeed(1),
+  2: () => setSpeed(60),
+  3: () => setSpeed(600),
   "?": () => document.getElementById("help").showModal(),
   "[": () => neighbour(-1),
   "]": () => neighbour(1),

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::game::{Game, QUEUE};
 use crate::home;
+use crate::lab::Lab;
 use crate::pet::{BlockedNames, Rules, Visitors};
 use crate::tasks::tasks;
 use crate::web::guard::{Hosts, Network};
@@ -241,7 +242,9 @@ async fn serve_pages(
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
-    let hub = Hub::new(game.lullaby().clone());
+    let clock = game.lullaby().clock().clone();
+    let hub = Hub::new(game.lullaby().clone(), clock.clone());
+    let lab = Arc::new(Lab::new(*game.rules(), clock.clone()));
     let app = App {
         game: game.clone(),
         hub: hub.clone(),
@@ -252,11 +255,13 @@ async fn serve_pages(
             proxies: options.trusted_proxy.clone(),
             most_pets: options.max_pets.into(),
         }),
+        host_clock: clock.clone(),
+        lab: lab.clone(),
+        world: None,
     };
     welcome(address, game.lullaby());
-    let clock = game.lullaby().clock().as_ref();
-    let pages = serve(listener, router(app), shutdown.clone(), clock);
-    tokio::join!(pages, hub.run(shutdown));
+    let pages = serve(listener, router(app), shutdown.clone(), clock.as_ref());
+    tokio::join!(pages, hub.run(shutdown), lab.run(shutdown));
     debug_assert!(shutdown.state() >= Stop::Warm);
     Ok(())
 }

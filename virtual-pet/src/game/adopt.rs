@@ -1,10 +1,14 @@
 //! How pets come and go.
 
-use super::{Caller, Game, GameError, job_for};
+use std::collections::VecDeque;
+
+use lullaby::Timestamp;
+
+use super::{Caller, Game, GameError};
 use crate::home::Created;
 use crate::keeper::Key;
-use crate::pet::{Appointment, Colour, EGG, Newcomer, Pet, PetId, PetName, Species};
-use crate::tasks::{GrowUp, HatchEgg, IncreaseHunger};
+use crate::pet::{Appointment, Colour, Duty, EGG, Newcomer, Pet, PetId, PetName, Species};
+use crate::tasks::{GrowUp, HatchEgg, IncreaseHunger, WakePet};
 
 /// Requests with ids this long cannot be guessed: 22 letters and digits hold 128 bits. Only they may ask for the answer of an
 /// adoption again, since that answer holds the keeper's key.
@@ -93,6 +97,48 @@ impl Game {
         Ok(Adopted { pet, key })
     }
 
+    /// Takes in a copy of a pet that lives elsewhere: a pet of its own, as old, as hungry and as tired, and whatever that one waits for is
+    /// awaited here too. Everybody is its keeper.
+    ///
+    /// # Errors
+    /// [`GameError::NameTaken`]; a store error.
+    pub async fn take_in(&self, original: &Pet) -> Result<Pet, GameError> {
+        let mut pet = Pet {
+            id: PetId::random(),
+            version: 1,
+            keeper_hash: None,
+            visitors: self.visitors,
+            egg: None,
+            nap: None,
+            growth: None,
+            meadow: None,
+            pass: None,
+            requests: VecDeque::new(),
+            ..original.clone()
+        };
+        let awaited = |duty| original.appointment(duty).map(|awaited| awaited.at);
+        if let Some(at) = awaited(Duty::Hatch) {
+            let pet_id = pet.id.clone();
+            pet.egg = Some(self.appoint(at, HatchEgg { pet: pet_id }, &pet).await?);
+        }
+        if let Some(at) = awaited(Duty::Wake) {
+            let task = WakePet {
+                pet: pet.id.clone(),
+                nap: pet.naps,
+            };
+            pet.nap = Some(self.appoint(at, task, &pet).await?);
+        }
+        pet.growth = self.appoint_growth(&pet).await?;
+        if self.home.create(&pet).await? == Created::NameTaken {
+            self.discard_jobs(&pet).await;
+            return Err(self.name_taken(pet.name).await?);
+        }
+        // After the pet, since its first slot may have passed, and whoever runs it looks for the pet.
+        self.state_schedule(&pet, pet.next_hour_at()).await?;
+        self.note_adoption(&pet).await;
+        Ok(pet)
+    }
+
     /// A name is taken: by this very request, which is repeated, or by another pet.
     ///
     /// The first answer may be lost, so a repeated request gets a new key, and the first one's is void.
@@ -138,7 +184,7 @@ impl Game {
 
     /// Makes the jobs of a new pet and notes them in it.
     async fn make_jobs(&self, pet: &mut Pet, egg: bool) -> lullaby::Result<()> {
-        self.state_schedule(pet).await?;
+        self.state_schedule(pet, pet.first_hour_at).await?;
         lullaby::failpoint::hit("adopt.schedule_made");
         if egg {
             let task = HatchEgg {
@@ -172,15 +218,15 @@ impl Game {
     }
 
     /// States the hourly schedule of a pet, on the pet's own grid.
-    async fn state_schedule(&self, pet: &Pet) -> lullaby::Result<()> {
+    async fn state_schedule(&self, pet: &Pet, start: Timestamp) -> lullaby::Result<()> {
         let task = IncreaseHunger {
             pet: pet.id.clone(),
         };
         self.lullaby
             .scheduler()
-            .schedule(&pet.id.schedule(), job_for(pet, task))
+            .schedule(&pet.id.schedule(), self.job_for(pet, task))
             .every(pet.hunger_every)
-            .start(pet.first_hour_at)
+            .start(start)
             .await?;
         Ok(())
     }
@@ -189,7 +235,7 @@ impl Game {
     pub(super) async fn keep_schedule(&self, pet: &Pet) -> lullaby::Result<()> {
         let name = pet.id.schedule();
         if self.lullaby.scheduler().get(&name).await?.is_none() {
-            self.state_schedule(pet).await?;
+            self.state_schedule(pet, pet.first_hour_at).await?;
         }
         Ok(())
     }

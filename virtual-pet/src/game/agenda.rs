@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use lullaby::job::JobOptions;
 use lullaby::schedule::Trigger;
 use lullaby::store::{JobFilter, Page};
 use lullaby::{Job, Status, Timestamp};
@@ -20,6 +21,14 @@ pub struct Agenda {
     pub scheduled: Vec<AgendaEntry>,
     /// Jobs that wait for a worker, run, or have ended: the one that moved last first.
     pub recent: Vec<Job>,
+    /// Those of them that wait for a worker, in the order in which they will run, as far as they are told.
+    pub queued: Vec<Job>,
+    /// How many wait for a worker.
+    pub waiting: u64,
+    /// Those that run.
+    pub started: Vec<Job>,
+    /// Those that failed for good, the latest first, as far as they are told.
+    pub failed: Vec<Job>,
     /// How many of its finished jobs the store still keeps.
     pub finished: u64,
 }
@@ -37,6 +46,8 @@ pub struct AgendaEntry {
     pub every: Option<Duration>,
     /// Which try it will be, from 1.
     pub attempt: u32,
+    /// How many tries it has at most.
+    pub tries: u32,
     /// Why the try before this one failed.
     pub error: Option<String>,
 }
@@ -66,6 +77,18 @@ impl Game {
             ..all.clone()
         };
         let finished = store.count_jobs(&done).await?;
+        let with = |status| JobFilter {
+            status: Some(status),
+            ..all.clone()
+        };
+        let queued = store.list_jobs(&with(Status::Queued)).await?;
+        let waiting = if queued.len() < RECENT {
+            queued.len() as u64
+        } else {
+            store.count_jobs(&with(Status::Queued)).await?
+        };
+        let started = store.list_jobs(&with(Status::Started)).await?;
+        let failed = store.list_jobs(&with(Status::Failed)).await?;
         let schedule = store.schedule(&pet.id.schedule()).await?;
         let mut scheduled: Vec<_> = jobs.into_iter().filter_map(waiting_job).collect();
         scheduled.extend(schedule.and_then(|schedule| {
@@ -79,6 +102,7 @@ impl Game {
                     _ => None,
                 },
                 attempt: 1,
+                tries: tries(&schedule.spec.template.options),
                 error: None,
             })
         }));
@@ -89,6 +113,10 @@ impl Game {
         Ok(Agenda {
             scheduled,
             recent,
+            queued,
+            waiting,
+            started,
+            failed,
             finished,
         })
     }
@@ -98,9 +126,14 @@ fn waiting_job(job: Job) -> Option<AgendaEntry> {
     Some(AgendaEntry {
         due_at: job.due_at?,
         id: job.id.to_string(),
-        task: job.template.task,
+        task: job.template.task.clone(),
         every: None,
         attempt: job.failures + 1,
+        tries: tries(&job.template.options),
         error: job.error,
     })
+}
+
+fn tries(options: &JobOptions) -> u32 {
+    options.retry.as_ref().map_or(1, |retry| retry.max + 1)
 }

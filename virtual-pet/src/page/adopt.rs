@@ -17,6 +17,7 @@ pub(crate) fn adopt(residents: &[Pet], mine: &[Pet], theme: Theme, minute_of_day
         theme,
         pets: mine,
         current: None,
+        lab: false,
         live: false,
     };
     let looks = |species| Looks {

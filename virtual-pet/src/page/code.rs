@@ -45,6 +45,17 @@ pub(crate) fn card(pet: &Pet, jobs: &[Shown]) -> Markup {
     }
 }
 
+/// The listing of a lesson: the call that makes such a job, in both languages, with a comment below each.
+pub(super) fn sample(pet: &Pet, task: &str, below: [&str; 2]) -> Markup {
+    let comments = |mark: &str, text: &str| [String::new(), format!("{mark} {text}")];
+    html! {
+        div.code tabindex="0" role="group" aria-label="The line that does it" {
+            pre.rust { (listing(rust(pet, task).as_str(), &comments("//", below[0]))) }
+            pre.python { (listing(python(pet, task).as_str(), &comments("#", below[1]))) }
+        }
+    }
+}
+
 /// The end of an id, where ids that were made together differ.
 pub(crate) fn short(id: &str) -> &str {
     id.char_indices()
@@ -56,10 +67,14 @@ pub(crate) fn short(id: &str) -> &str {
 fn comments(pet: &Pet, job: &Shown, mark: &str) -> [String; 2] {
     let cause = match job.task.as_str() {
         "wake_pet" => format!("POST /put_pet_to_sleep/{}", pet.name),
+        "say_hello" | "wobble" | "broken" | "long_job" | "small_job" => {
+            "you pressed a button of the lab".to_owned()
+        }
+        "chime" => "you stopped the scheduler for a day".to_owned(),
         _ => format!("when {} was adopted", pet.name),
     };
     let due = match (&job.due, job.task.as_str()) {
-        (Some(due), "increase_hunger") => format!("again and again; this one {due}"),
+        (Some(due), "increase_hunger" | "chime") => format!("again and again; this one {due}"),
         (Some(due), _) => format!("due {due} on queue \"default\""),
         (None, _) => "on queue \"default\"".to_owned(),
     };
@@ -72,11 +87,24 @@ fn rust(pet: &Pet, task: &str) -> String {
         "wake_pet" => (include_str!("calls/wake_pet.rs"), "job"),
         "hatch_egg" => (include_str!("calls/hatch_egg.rs"), "job"),
         "grow_up" => (include_str!("calls/grow_up.rs"), "job"),
+        "say_hello" => (include_str!("calls/say_hello.rs"), "job"),
+        "wobble" => (include_str!("calls/wobble.rs"), "job"),
+        "broken" => (include_str!("calls/broken.rs"), "job"),
+        "long_job" => (include_str!("calls/long_job.rs"), "job"),
+        "small_job" => return include_str!("calls/small_job.rs").trim_end().to_owned(),
+        "chime" => (include_str!("calls/chime.rs"), "chime"),
         _ => return String::new(),
     };
     let name = format!("{:?}", pet.name.as_str());
+    let schedule = match task {
+        "chime" => "chime".to_owned(),
+        _ => format!("hunger of {}", pet.name),
+    };
     let filled = call
-        .replace("NAME", &format!("{:?}", format!("hunger of {}", pet.name)))
+        .replace("NAME", &format!("{schedule:?}"))
+        .replace("PAUSES", "[5, 10, 20].map(Duration::from_secs)")
+        .replace("POLICY", "policy")
+        .replace("MISSED", "Missed::Latest")
         .replace("PET", &name)
         .replace("HOUR", &rust_span(pet.hunger_every))
         .replace("NAP", &rust_span(pet.nap_length))
@@ -103,6 +131,18 @@ fn python(pet: &Pet, task: &str) -> String {
             "queue.enqueue_in(\n    timedelta(seconds={}),\n    hatch_egg,\n    {name},\n)",
             seconds(crate::pet::EGG)
         ),
+        "say_hello" => format!("queue.enqueue(say_hello, {name})"),
+        "wobble" => {
+            "queue.enqueue(\n    wobble,\n    2,\n    retry=Retry(max=3, interval=[5, 10, 20]),\n)".to_owned()
+        }
+        "broken" => format!(
+            "queue.enqueue(\n    broken,\n    {name},\n    retry=Retry(max=3, interval=[5, 10, 20]),\n)"
+        ),
+        "long_job" => "queue.enqueue(\n    long_job,\n    3,\n    retry=Retry(max=1),\n)".to_owned(),
+        "small_job" => {
+            "for number in range(1, 6):\n    queue.enqueue(small_job, number)".to_owned()
+        }
+        "chime" => "scheduler.schedule(\n    scheduled_time=datetime.utcnow(),\n    func=chime,\n    interval=3600,\n    repeat=None,\n)".to_owned(),
         "grow_up" => format!("queue.enqueue_at(\n    birthday,\n    grow_up,\n    {name},\n)"),
         _ => String::new(),
     }
@@ -119,7 +159,7 @@ fn rust_span(span: Duration) -> String {
 fn listing(code: &str, [above, below]: &[String; 2]) -> Markup {
     html! {
         code {
-            span.comment { (above) } "\n"
+            @if !above.is_empty() { span.comment { (above) } "\n" }
             @for (class, text) in coloured(code) {
                 @match class {
                     Some(class) => span class=(class) { (text) },
@@ -146,7 +186,7 @@ fn coloured(code: &str) -> Vec<(Option<&'static str>, &str)> {
         };
         let (piece, after) = rest.split_at(length);
         let class = match piece {
-            "let" | "await" | "None" => Some("keyword"),
+            "let" | "await" | "None" | "for" | "in" => Some("keyword"),
             _ if first == '"' => Some("string"),
             _ if first.is_ascii_digit() => Some("number"),
             _ if first.is_uppercase() => Some("type"),
@@ -176,9 +216,10 @@ fn string_length(text: &str) -> usize {
 mod tests {
     use std::time::Duration;
 
-    use lullaby::{Lullaby, Timestamp};
+    use lullaby::{Lullaby, Missed, NewJob, Retry, Timestamp};
 
     use super::{coloured, short};
+    use crate::lab::tasks::{Broken, Chime, LongJob, SayHello, SmallJob, Wobble};
     use crate::pet::{PetId, Stage};
     use crate::tasks::{GrowUp, HatchEgg, IncreaseHunger, WakePet};
 
@@ -213,11 +254,45 @@ mod tests {
             let PET = PET();
             let _ = include!("calls/grow_up.rs");
         }
+        let PAUSES = [5, 10, 20].map(Duration::from_secs);
+        {
+            let PET = PET();
+            let _ = include!("calls/say_hello.rs");
+        }
+        {
+            let _ = include!("calls/wobble.rs");
+        }
+        {
+            let PET = PET();
+            let _ = include!("calls/broken.rs");
+        }
+        {
+            let _ = include!("calls/long_job.rs");
+        }
+        include!("calls/small_job.rs");
+        {
+            let (NAME, POLICY, MISSED) = ("chime", "Latest".to_owned(), Missed::Latest);
+            let _ = include!("calls/chime.rs");
+        }
         let filter = lullaby::store::JobFilter::default();
         let jobs = lullaby.store().list_jobs(&filter).await?;
         let mut tasks: Vec<_> = jobs.iter().map(|job| job.template.task.as_str()).collect();
         tasks.sort_unstable();
-        assert_eq!(tasks, ["grow_up", "hatch_egg", "wake_pet"]);
+        tasks.dedup();
+        assert_eq!(
+            tasks,
+            [
+                "broken",
+                "grow_up",
+                "hatch_egg",
+                "long_job",
+                "say_hello",
+                "small_job",
+                "wake_pet",
+                "wobble"
+            ]
+        );
+        assert!(lullaby.scheduler().contains("chime").await?);
         assert!(lullaby.scheduler().contains(NAME).await?);
         assert!(BIRTHDAY > Timestamp::from_millis(0));
         Ok(())

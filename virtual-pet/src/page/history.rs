@@ -26,6 +26,7 @@ pub(crate) fn history(view: &View, before: EventId, most: usize, theme: Theme) -
         theme,
         pets: std::slice::from_ref(&view.pet),
         current: None,
+        lab: false,
         live: false,
     };
     page(

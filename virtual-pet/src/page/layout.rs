@@ -44,6 +44,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) theme: Theme,
     pub(crate) pets: &'a [Pet],
     pub(crate) current: Option<&'a Pet>,
+    /// Is in the lab.
+    pub(crate) lab: bool,
     /// Has a stream, and the buttons of a player.
     pub(crate) live: bool,
 }
@@ -63,7 +65,7 @@ pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                 meta name="theme-color" content="#FBF3E7" media="(prefers-color-scheme: light)";
                 meta name="theme-color" content="#171327" media="(prefers-color-scheme: dark)";
                 title { (frame.title) " · Virtual Pet" }
-                @for sheet in ["base.css", "pet.css", "room.css", "page.css", "panel.css"] {
+                @for sheet in ["base.css", "pet.css", "room.css", "page.css", "panel.css", "lab.css"] {
                     link rel="stylesheet" href=(assets::path(sheet));
                 }
                 link rel="preload" as="font" type="font/woff2" crossorigin href=(assets::path("nunito.woff2"));
@@ -109,6 +111,7 @@ fn header(frame: &Frame<'_>) -> Markup {
                     (chip(pet, frame.current.is_some_and(|current| current.id == pet.id)))
                 }
                 a.adopt-link href="/adopt" { (icon("plus")) "Adopt" }
+                a.adopt-link href="/lab" aria-current=[frame.lab.then_some("page")] { (icon("flask")) "Lab" }
             }
             @if frame.live {
                 div.tools {

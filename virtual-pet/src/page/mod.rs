@@ -6,6 +6,7 @@ mod away;
 mod code;
 mod history;
 mod icons;
+mod lab;
 mod layout;
 mod panel;
 mod pet_card;
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::adopt::adopt;
 pub(crate) use self::history::history;
+pub(crate) use self::lab::entrance;
 pub(crate) use self::layout::Theme;
 pub(crate) use self::restart::Comeback;
 pub(crate) use self::settings::{Settings, settings};
@@ -32,7 +34,9 @@ pub(crate) use self::small::{confirm, meadow, problem};
 pub(crate) use self::when::Zone;
 use self::words::{Reader, changed, lines};
 use crate::game::{Agenda, By, PET_CHANGED};
-use crate::pet::{Mood, Pet, Rules};
+use crate::lab::{LEARNED, Look};
+use crate::pet::{Action, Mood, Pet, Rules};
+use crate::web::{action_path, encoded};
 
 /// How many lines of what just happened are shown.
 const LOG_LINES: usize = 6;
@@ -50,6 +54,8 @@ pub(crate) struct View {
     pub(crate) events: Vec<Event>,
     pub(crate) now: Timestamp,
     pub(crate) zone: Zone,
+    /// The world of the lab that all this is in; `None`: the town.
+    pub(crate) lab: Option<Look>,
 }
 
 /// What stands around it, and changes only with a new page.
@@ -78,6 +84,22 @@ impl View {
         }
     }
 
+    /// Where an action's form goes.
+    fn action_path(&self, action: Action) -> String {
+        match self.lab {
+            Some(_) => format!("/lab/pet/{action}"),
+            None => format!("{}{}", action_path(action), encoded(self.pet.name.as_str())),
+        }
+    }
+
+    /// Where the page's stream comes from.
+    fn stream_path(&self) -> String {
+        match self.lab {
+            Some(_) => "/lab/events".to_owned(),
+            None => format!("/pet/{}/events", encoded(self.pet.name.as_str())),
+        }
+    }
+
     /// What the stage shows: attributes only, so that its drawing stays and moves on.
     pub(crate) fn look(&self) -> Value {
         let pet = &self.pet;
@@ -94,8 +116,7 @@ impl View {
     /// The sections that change while one looks, by id.
     pub(crate) fn sections(&self) -> Vec<(&'static str, Markup)> {
         let lines = lines(&self.events, &self.reader());
-        vec![
-            ("chip", layout::chip(&self.pet, true)),
+        let mut sections = vec![
             ("plate", pet_card::plate(self)),
             ("gauges", pet_card::gauges(&self.pet)),
             ("actions", pet_card::actions(self, None)),
@@ -106,14 +127,22 @@ impl View {
             ("rows", panel::rows(self)),
             ("queue", panel::queue(&self.agenda)),
             ("bots", panel::workers(self)),
-            ("pile", panel::finished(&self.agenda)),
+            ("pile", panel::finished(self)),
             ("code", panel::code(self)),
             ("log", panel::log(&lines, self.zone, LOG_LINES)),
-        ]
+        ];
+        match &self.lab {
+            Some(look) => sections.extend(lab::sections(self, look)),
+            None => sections.push(("chip", layout::chip(&self.pet, true))),
+        }
+        sections
     }
 
-    /// What a screen reader says of an event, if it concerns the pet.
+    /// What a screen reader says of an event, if it concerns the pet or a lesson.
     pub(crate) fn said(&self, event: &Event) -> Option<String> {
+        if event.kind == LEARNED {
+            return lab::said(self, event);
+        }
         let (_, _, title, _) =
             (event.kind == PET_CHANGED).then(|| changed(event, &self.reader()))?;
         Some(format!(
@@ -142,19 +171,22 @@ pub(crate) fn pet(view: &View, around: &Around) -> Markup {
             title: &title,
             theme: around.theme,
             pets: &around.pets,
-            current: Some(&view.pet),
+            current: view.lab.is_none().then_some(&view.pet),
+            lab: view.lab.is_some(),
             live: true,
         },
         &maud::html! {
-            main #main.home data-pet=(view.pet.name) data-id=(view.pet.id) data-now=(view.now.as_millis()) data-zone=(view.zone.minutes()) {
+            main #main.home data-pet=(view.pet.name) data-id=(view.pet.id) data-now=(view.now.as_millis()) data-zone=(view.zone.minutes())
+                data-events=(view.stream_path()) data-speed=(view.lab.as_ref().map_or(1, |look| look.speed)) data-lab[view.lab.is_some()] {
                 (pet_card::card(view))
                 div.scenes {
                     @if let Some(since) = &around.since { (away::card(view, since)) }
+                    @if let Some(look) = &view.lab { (lab::guide(view, look)) }
                     (panel::panel(view))
                 }
             }
             p #sr.unseen role="status" aria-live="polite" {}
-            (pet_card::help())
+            (pet_card::help(view.lab.is_some()))
         },
     )
 }

@@ -9,6 +9,7 @@ use super::icons::icon;
 use super::when::{Zone, countdown};
 use super::words::{Line, plain, task_words, worker_name};
 use crate::game::{Agenda, AgendaEntry};
+use crate::lab::Plug;
 use crate::web::encoded;
 
 /// The time line always has room for so many rows: it must not jump when a job leaves.
@@ -20,7 +21,7 @@ const PLACES: usize = 5;
 /// A worker that was not seen for so long is shown as not answering. It announces itself every 30 s.
 const SILENT_MS: u128 = 75_000;
 
-/// The whole panel. The lab's door goes into its foot.
+/// The whole panel; at its foot the door to the lab, or in the lab what one can break.
 pub(super) fn panel(view: &View) -> Markup {
     html! {
         section #panel.panel aria-labelledby="panel-title" tabindex="-1" {
@@ -45,7 +46,7 @@ pub(super) fn panel(view: &View) -> Markup {
                     span.arrow { (icon("right")) }
                     (workers(view))
                     span.arrow { (icon("right")) }
-                    (finished(&view.agenda))
+                    (finished(view))
                 }
             }
             div.cards {
@@ -68,24 +69,21 @@ pub(super) fn panel(view: &View) -> Markup {
                     (log(&super::words::lines(&view.events, &view.reader()), view.zone, super::LOG_LINES))
                 }
             }
+            @match &view.lab {
+                Some(look) => (super::lab::bench(view, look)),
+                None => (super::lab::door(view)),
+            }
         }
     }
 }
 
 /// How many jobs of this pet stand where.
 pub(super) fn counters(agenda: &Agenda) -> Markup {
-    let of = |status| {
-        agenda
-            .recent
-            .iter()
-            .filter(|job| job.status == status)
-            .count()
-    };
     let counts = [
-        ("scheduled", agenda.scheduled.len()),
-        ("queued", of(Status::Queued)),
-        ("running", of(Status::Started)),
-        ("failed", of(Status::Failed)),
+        ("scheduled", agenda.scheduled.len() as u64),
+        ("queued", agenda.waiting),
+        ("running", agenda.started.len() as u64),
+        ("failed", agenda.failed.len() as u64),
     ];
     html! {
         ul #counters.counters {
@@ -104,6 +102,7 @@ pub(super) fn rows(view: &View) -> Markup {
         div #rows.schedule {
             div.axis {
                 h3 { (icon("clock")) "Scheduled" }
+                @if view.lab.as_ref().is_some_and(|look| look.schedulers == 0) { p.unmoved { "No scheduler runs" } }
                 div.marks aria-hidden="true" {
                     @for (class, word) in [("now", "now"), ("m1", "1 min"), ("m10", "10 min"), ("h1", "1 h"), ("h6", "6 h"), ("d1", "1 day")] {
                         span class=(class) { (word) }
@@ -148,7 +147,7 @@ fn row(view: &View, entry: &AgendaEntry) -> Markup {
                     (icon(words.icon))
                     @if entry.every.is_some() { span.badge { (icon("loop")) } }
                 }
-                @if entry.attempt > 1 { span.try-chip { "try " (entry.attempt) } }
+                @if entry.attempt > 1 { span.try-chip { "try " (entry.attempt) " of " (entry.tries) } }
             }
             div.row-time {
                 strong.countdown role="timer" data-due=(entry.due_at.as_millis()) { (countdown(left)) }
@@ -161,7 +160,12 @@ fn row(view: &View, entry: &AgendaEntry) -> Markup {
 fn token(job: &Job, status: &str) -> Markup {
     let words = task_words(&job.template.task);
     html! {
-        span.token data-key=(job.id) data-status=(status) title=(format!("{}: {}", words.title, job.status)) { (icon(words.icon)) }
+        span.token data-key=(job.id) data-status=(status) title=(format!("{}: {}", words.title, job.status)) {
+            @match job.template.meta.get("number") {
+                Some(number) => span.number { (number) },
+                None => (icon(words.icon)),
+            }
+        }
     }
 }
 
@@ -172,28 +176,38 @@ fn of(agenda: &Agenda, status: Status) -> Vec<&Job> {
 
 /// The queue: the next one stands at the right.
 pub(super) fn queue(agenda: &Agenda) -> Markup {
-    let mut waiting = of(agenda, Status::Queued);
-    waiting.reverse();
+    let next: Vec<_> = agenda.queued.iter().take(PLACES).collect();
+    let further = agenda.waiting.saturating_sub(PLACES as u64);
     html! {
         section #queue.station aria-label="Queue" {
-            div.station-head { h3 { "Queue" } code { "default" } span.count { (waiting.len()) " waiting" } }
+            div.station-head { h3 { "Queue" } code { "default" } span.count { (agenda.waiting) " waiting" } }
             div.places {
-                @for empty in waiting.len()..PLACES { span.token.empty data-key=(format!("place-{empty}")) {} }
-                @for job in waiting.iter().take(PLACES) { (token(job, "queued")) }
+                @for empty in next.len()..PLACES { span.token.empty data-key=(format!("place-{empty}")) {} }
+                @for job in next.iter().rev() { (token(job, "queued")) }
             }
-            p.quiet { @if waiting.len() > PLACES { "and " (waiting.len() - PLACES) " more" } @else { "First in, first out" } }
+            p.quiet { @if further > 0 { "and " (further) " more" } @else { "First in, first out" } }
         }
     }
 }
 
 /// The workers, each a robot.
 pub(super) fn workers(view: &View) -> Markup {
-    let running = of(&view.agenda, Status::Started);
+    let running: Vec<_> = view.agenda.started.iter().collect();
+    let plug = |name: &str| {
+        let benches = &view.lab.as_ref()?.benches;
+        benches
+            .iter()
+            .find(|bench| bench.name == name)
+            .map(|bench| bench.plug)
+    };
     let silent = |seen| view.now.since(seen).as_millis() > SILENT_MS;
     let answering = view
         .workers
         .iter()
-        .filter(|worker| !silent(worker.seen_at))
+        .filter(|worker| match plug(&worker.name) {
+            Some(plug) => plug == Plug::In,
+            None => !silent(worker.seen_at),
+        })
         .count();
     html! {
         section #bots.station.workers aria-label="Workers" {
@@ -204,14 +218,24 @@ pub(super) fn workers(view: &View) -> Markup {
                 div.bots {
                     @for worker in view.workers.iter().take(2) {
                         @let theirs: Vec<_> = running.iter().filter(|job| job.worker.as_deref() == Some(&worker.name)).collect();
-                        @let state = if silent(worker.seen_at) { "lost" } else if theirs.is_empty() { "ready" } else { "busy" };
+                        @let state = match plug(&worker.name) {
+                            Some(Plug::Pulled) => "lost",
+                            None if silent(worker.seen_at) => "lost",
+                            _ if !theirs.is_empty() => "busy",
+                            Some(Plug::Paused) => "paused",
+                            _ => "ready",
+                        };
                         div.bot data-key=(format!("bot-{}", worker.name)) data-worker=(worker.name) data-state=(state) {
                             (robot())
                             div.tray { @for job in theirs.iter().take(3) { (token(job, "started")) } }
                             strong title=(worker.name) { (worker_name(&worker.name)) }
                             small {
-                                @match state { "lost" => "not answering", "busy" => "busy", _ => "ready" }
-                                ", " (worker.concurrency) " hands"
+                                @match (state, plug(&worker.name)) {
+                                    ("lost", Some(_)) => "unplugged",
+                                    ("lost", None) => "not answering",
+                                    (state, _) => (state),
+                                }
+                                @if view.lab.is_none() { ", " (worker.concurrency) " hands" }
                             }
                         }
                     }
@@ -229,9 +253,10 @@ fn robot() -> Markup {
 }
 
 /// What is done, and what failed for good.
-pub(super) fn finished(agenda: &Agenda) -> Markup {
+pub(super) fn finished(view: &View) -> Markup {
+    let agenda = &view.agenda;
     let done = of(agenda, Status::Finished);
-    let failed = of(agenda, Status::Failed);
+    let failed = &agenda.failed;
     html! {
         section #pile.station aria-label="Finished" {
             div.station-head { h3 { "Finished" } span.count { (agenda.finished) " kept" } }
@@ -239,6 +264,7 @@ pub(super) fn finished(agenda: &Agenda) -> Markup {
                 @for job in done.iter().take(PLACES).rev() { (token(job, "finished")) }
                 @for job in failed.iter().take(3) { (token(job, "failed")) }
             }
+            @if view.lab.is_some() && !failed.is_empty() { (super::lab::requeue()) }
             p.quiet {
                 @if let Some(job) = failed.first() {
                     span.failed-word { "failed: " (job.error.as_deref().and_then(|error| error.lines().next()).unwrap_or("no reason given")) }

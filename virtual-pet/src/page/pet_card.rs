@@ -13,7 +13,7 @@ use crate::keeper::Key;
 use crate::pet::{
     Action, Mood, Pet, RefusalCode, Stage, Visitors, energy_word, hunger_word, in_words,
 };
-use crate::web::{action_path, encoded};
+use crate::web::encoded;
 
 /// The whole card.
 pub(super) fn card(view: &View) -> Markup {
@@ -85,8 +85,10 @@ pub(super) fn plate(view: &View) -> Markup {
                 p.quiet { (kind(pet)) span.age { ", " (age(pet)) } }
             }
             span.mood data-mood=(mood) { (mood) }
-            a.tool href=(format!("/pet/{}/settings", encoded(pet.name.as_str()))) { (icon("gear")) span.unseen { "Settings of " (pet.name) } }
-            button #share.tool type="button" { (icon("link")) span.unseen { "Copy the link to " (pet.name) } }
+            @if view.lab.is_none() {
+                a.tool href=(format!("/pet/{}/settings", encoded(pet.name.as_str()))) { (icon("gear")) span.unseen { "Settings of " (pet.name) } }
+                button #share.tool type="button" { (icon("link")) span.unseen { "Copy the link to " (pet.name) } }
+            }
         }
     }
 }
@@ -166,7 +168,7 @@ fn button(view: &View, action: Action, key: Option<&Key>) -> Markup {
         Action::Wake => "cancels the wake-up job".to_owned(),
     };
     html! {
-        form method="post" action=(format!("{}{}", action_path(action), encoded(view.pet.name.as_str()))) data-action=(action) {
+        form method="post" action=(view.action_path(action)) data-action=(action) {
             @if let Some(key) = key { input type="hidden" name="req" value=(key.secret()); }
             button.action data-kind=(action) aria-disabled=[off.is_some().then_some("true")] {
                 (icon(picture))
@@ -261,7 +263,7 @@ pub(super) fn growth(pet: &Pet) -> Markup {
 }
 
 /// Help and keys, in a dialog that the page's script opens.
-pub(super) fn help() -> Markup {
+pub(super) fn help(lab: bool) -> Markup {
     html! {
         dialog #help aria-labelledby="help-title" {
             h2 #help-title { "How it works" }
@@ -274,6 +276,7 @@ pub(super) fn help() -> Markup {
                 div { dt { kbd { "M" } } dd { "sound" } }
                 div { dt { kbd { "T" } } dd { "light or dark" } }
                 div { dt { kbd { "[" } " " kbd { "]" } } dd { "the pet before, the next" } }
+                @if lab { div { dt { kbd { "1" } " " kbd { "2" } " " kbd { "3" } } dd { "the clock 1x, 60x, 600x" } } }
                 div { dt { kbd { "J" } } dd { "behind the scenes" } }
                 div { dt { kbd { "?" } } dd { "this help" } }
             }

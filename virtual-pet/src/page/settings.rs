@@ -30,6 +30,7 @@ pub(crate) fn settings(settings: &Settings<'_>) -> Markup {
         theme: settings.theme,
         pets: std::slice::from_ref(pet),
         current: None,
+        lab: false,
         live: false,
     };
     page(

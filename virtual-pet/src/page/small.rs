@@ -15,6 +15,7 @@ fn small(title: &str, theme: Theme, looks: Looks, content: &Markup) -> Markup {
         theme,
         pets: &[],
         current: None,
+        lab: false,
         live: false,
     };
     page(

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::when::Zone;
 use crate::game::{By, PET_CHANGED, What};
+use crate::lab::{DID, LEARNED};
 use crate::pet::PetName;
 
 /// How a task is shown, wherever it stands.
@@ -24,6 +25,12 @@ pub(crate) fn task_words(task: &str) -> TaskWords {
         "wake_pet" => ("Wake up", "sun"),
         "hatch_egg" => ("Hatch", "egg"),
         "grow_up" => ("Grow up", "flower"),
+        "say_hello" => ("Say hello", "hand"),
+        "wobble" => ("Wobbly job", "bug"),
+        "broken" => ("Broken job", "bug"),
+        "long_job" => ("Long job", "hourglass"),
+        "small_job" => ("Small job", "paw"),
+        "chime" => ("Chime", "bell"),
         _ => ("Job", "paw"),
     };
     TaskWords { title, icon }
@@ -65,6 +72,8 @@ pub(crate) fn lines<'a>(
             .map(|before| event.at.since(before).as_millis());
         let (icon, tone, title, detail) = match event.kind.as_str() {
             PET_CHANGED => changed(event, reader),
+            DID => did(event),
+            LEARNED => learned(event),
             _ => moved(event, passed, reader),
         };
         lines.push(Line {
@@ -196,6 +205,82 @@ pub(crate) fn changed(event: &Event, reader: &Reader<'_>) -> Told {
         ),
         None => ("paw", "pet", format!("{name} changed"), String::new()),
     }
+}
+
+/// What a visitor did in the lab.
+fn did(event: &Event) -> Told {
+    let data = &event.data;
+    let number = |key: &str| data[key].as_u64().unwrap_or_default();
+    let worker = data["worker"].as_str().unwrap_or_default();
+    let (icon, title, detail): (_, String, &str) = match data["did"].as_str().unwrap_or_default() {
+        "speed" => (
+            "clock",
+            format!("The clock runs {}x now", number("speed")),
+            "you turned it",
+        ),
+        "skipped" => (
+            "skip",
+            "You skipped ahead".into(),
+            "every moment in between was lived",
+        ),
+        "unplugged" => (
+            "plug",
+            format!("You unplugged {worker}"),
+            "it tells nobody; its lease of 5 s runs out",
+        ),
+        "plugged_in" => (
+            "plug",
+            "You plugged the worker in".into(),
+            "it takes jobs again",
+        ),
+        "paused" => (
+            "pause",
+            "You paused the workers".into(),
+            "jobs wait in the queue",
+        ),
+        "resumed" => (
+            "right",
+            "You started the workers".into(),
+            "they take what waits",
+        ),
+        "requeued" => (
+            "loop",
+            "You put it back into the queue".into(),
+            "with its failures forgotten",
+        ),
+        "outage" => (
+            "pause",
+            "You stopped the scheduler".into(),
+            "for a day nobody moves what is due",
+        ),
+        "day_passed" => (
+            "clock",
+            "A day has passed".into(),
+            "no scheduler ran; nothing due was moved",
+        ),
+        "schedulers" => match number("count") {
+            0 => (
+                "pause",
+                "You stopped the scheduler".into(),
+                "nobody moves what is due",
+            ),
+            1 => ("clock", "One scheduler runs".into(), "it moves what is due"),
+            _ => (
+                "clock",
+                "Two schedulers run".into(),
+                "no leader: whoever is first writes the slot",
+            ),
+        },
+        _ => ("book", "You opened a lesson".into(), ""),
+    };
+    (icon, "pet", title, detail.to_owned())
+}
+
+/// A goal that was reached.
+fn learned(event: &Event) -> Told {
+    let lesson = event.data["lesson"].as_u64().unwrap_or_default();
+    let title = format!("Lesson {lesson}: you did it");
+    ("check", "finished", title, "the page saw it happen".into())
 }
 
 fn moved(event: &Event, passed: Option<u128>, reader: &Reader<'_>) -> Told {

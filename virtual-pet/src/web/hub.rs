@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lullaby::clock::Clock;
 use lullaby::event::{Event, EventId};
 use lullaby::store::Topic;
 use lullaby::{Lullaby, Shutdown, Stop, Timestamp};
@@ -40,6 +41,8 @@ pub struct Boot {
 struct Inner {
     boot: Boot,
     lullaby: Lullaby,
+    /// For heartbeats and pauses. The host's: a world of the lab has a clock that may run faster.
+    clock: Arc<dyn Clock>,
     subjects: Mutex<HashMap<String, broadcast::Sender<Arc<Event>>>>,
     /// How many streams are open.
     streams: watch::Sender<usize>,
@@ -62,7 +65,7 @@ pub struct Seat {
 impl Hub {
     /// A hub; nothing passes before [`Hub::run`].
     #[must_use]
-    pub fn new(lullaby: Lullaby) -> Self {
+    pub fn new(lullaby: Lullaby, clock: Arc<dyn Clock>) -> Self {
         let boot = Boot {
             id: uuid::Uuid::new_v4().simple().to_string(),
             at: lullaby.now(),
@@ -70,6 +73,7 @@ impl Hub {
         Self(Arc::new(Inner {
             boot,
             lullaby,
+            clock,
             subjects: Mutex::default(),
             streams: watch::Sender::new(0),
             listening: watch::Sender::new(false),
@@ -128,7 +132,7 @@ impl Hub {
 
     async fn pass_on_for_ever(&self) {
         let store = self.0.lullaby.store();
-        let clock = self.0.lullaby.clock();
+        let clock = &self.0.clock;
         let mut streams = self.0.streams.subscribe();
         let mut signal = store.signals().listen(Topic::Events);
         loop {

@@ -12,6 +12,10 @@ pub enum Deed {
     Action,
     /// Adopting: 5 an hour.
     Adoption,
+    /// A new world of the lab: 20 an hour.
+    World,
+    /// Anything that is pressed in a world: 120 a minute.
+    Experiment,
 }
 
 impl Deed {
@@ -19,6 +23,8 @@ impl Deed {
         match self {
             Self::Action => (30, Duration::from_secs(60)),
             Self::Adoption => (5, Duration::from_secs(3600)),
+            Self::World => (20, Duration::from_secs(3600)),
+            Self::Experiment => (120, Duration::from_secs(60)),
         }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! | event | data |
 //! |---|---|
-//! | `patch` | `sections`: HTML by id, those that changed; `look`: what the stage shows; `steps`: the moves of jobs since the last patch; `said`: a sentence for screen readers; `boot`: this life of the server; `restarted`: a sentence, if the page knew another; `now` |
-//! | `beat` | `now`, every 5 s |
+//! | `patch` | `sections`: HTML by id, those that changed; `look`: what the stage shows; `steps`: the moves of jobs since the last patch; `said`: a sentence for screen readers; `boot`: this life of the server; `restarted`: a sentence, if the page knew another; `now`, `speed` |
+//! | `beat` | `now` and `speed`, every 5 s: the game's time, and how fast it passes |
 //! | `moved` | the pet has another `name`, and so the page another address; the stream ends |
-//! | `gone` | the pet was released; the stream ends |
+//! | `gone` | the pet was released; or, with `to`, its world was thrown away. The stream ends |
 //! | `bye` | the server stops; the stream ends |
 //!
 //! The first patch holds every section, so that a page that missed something is right again; an event that was missed costs a picture at most.
@@ -19,7 +19,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event as Frame, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::stream::unfold;
 use lullaby::event::{Event, EventId};
 use lullaby::{Stop, Timestamp};
 use serde::Deserialize;
@@ -31,9 +31,10 @@ use super::input::caller;
 use super::pages::{LATEST, view};
 use super::problem::Problem;
 use super::{App, pet_name};
-use crate::game::{Caller, GameError, PET_RELEASED, What};
+use crate::game::{Caller, GameError, PET_CHANGED, PET_RELEASED, What};
+use crate::lab::LEARNED;
 use crate::page::{Comeback, View};
-use crate::pet::PetId;
+use crate::pet::{Pet, PetId};
 
 /// How soon a browser tries again when the connection breaks.
 const RETRY: Duration = Duration::from_secs(2);
@@ -63,6 +64,16 @@ pub(super) async fn open(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let pet = app.game.look(&pet_name(&name)?).await?;
+    stream(app, pet, query, headers).await
+}
+
+/// A stream of this pet's page, in the town or in a world of the lab.
+pub(super) async fn stream(
+    app: App,
+    pet: Pet,
+    query: After,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let caller = caller(&headers, None)?;
     let seat = app.hub.sit(pet.id.as_str()).await;
     let subject = Some(pet.id.as_str());
@@ -106,7 +117,7 @@ pub(super) async fn open(
         ended: false,
     };
     let first = page.patch().await?.retry(RETRY);
-    let frames = stream::unfold((page, Some(first)), |(mut page, first)| async {
+    let frames = unfold((page, Some(first)), |(mut page, first)| async {
         let frame = match first {
             Some(frame) => frame,
             None => page.next().await?,
@@ -148,6 +159,7 @@ enum Woken {
     Beat,
     Due,
     Stop,
+    WorldEnded,
 }
 
 impl LivePage {
@@ -159,7 +171,11 @@ impl LivePage {
             match self.woken().await {
                 Woken::Event(event) if event.kind == PET_RELEASED => {
                     self.ended = true;
-                    return Some(frame("gone", &json!({ "name": event.data["name"] })));
+                    return Some(frame("gone", &json!({})));
+                }
+                Woken::WorldEnded => {
+                    self.ended = true;
+                    return Some(frame("gone", &json!({ "to": "/lab" })));
                 }
                 Woken::Event(event) if event.data["what"] == json!(What::Renamed) => {
                     self.ended = true;
@@ -167,16 +183,13 @@ impl LivePage {
                     return Some(frame("moved", &json!({ "name": name })));
                 }
                 Woken::Event(event) => self.take(event),
-                Woken::Lagged => self.due = Some(self.app.game.now()),
+                Woken::Lagged => self.due = Some(self.app.clock().now()),
                 Woken::Beat => {
                     self.beats += 1;
                     if self.beats.is_multiple_of(BEATS_A_LOOK) {
-                        self.due = Some(self.app.game.now());
+                        self.due = Some(self.app.clock().now());
                     }
-                    return Some(frame(
-                        "beat",
-                        &json!({ "now": self.app.game.now().as_millis() }),
-                    ));
+                    return Some(frame("beat", &self.time()));
                 }
                 Woken::Due => {
                     self.due = None;
@@ -199,7 +212,13 @@ impl LivePage {
     }
 
     async fn woken(&mut self) -> Woken {
-        let clock = self.app.game.lullaby().clock().clone();
+        let clock = self.app.host_clock.clone();
+        let world_ended = async {
+            match &self.app.world {
+                Some(world) => world.ended().await,
+                None => std::future::pending().await,
+            }
+        };
         let due = async {
             match self.due {
                 Some(at) => clock.sleep_until(at).await,
@@ -216,6 +235,7 @@ impl LivePage {
             // Fails only once the hub is gone, and the seat holds it.
             _ = self.seat.beats.changed() => Woken::Beat,
             () = self.app.shutdown.reached(Stop::Warm) => Woken::Stop,
+            () = world_ended => Woken::WorldEnded,
         }
     }
 
@@ -226,14 +246,14 @@ impl LivePage {
         if self.steps.len() < MOST_STEPS {
             self.steps.push(step(&event));
         }
-        if event.kind == crate::game::PET_CHANGED {
+        if matches!(event.kind.as_str(), PET_CHANGED | LEARNED) {
             self.said = Some(event.clone());
         }
         self.events.push_back(event);
         while self.events.len() > LATEST {
             self.events.pop_front();
         }
-        self.due.get_or_insert(self.app.game.now() + GATHER);
+        self.due.get_or_insert(self.app.clock().now() + GATHER);
     }
 
     /// What has changed since the last one.
@@ -241,17 +261,22 @@ impl LivePage {
         let pet = self.app.game.look_at(&self.id).await?;
         let events = self.events.iter().cloned().collect();
         let view = view(&self.app, pet, events, &self.caller, &self.headers).await?;
-        let data = json!({
-            "sections": self.changed_sections(&view),
-            "look": view.look(),
-            "steps": std::mem::take(&mut self.steps),
-            "said": self.said.take().and_then(|event| view.said(&event)),
-            "boot": self.app.hub.boot().id,
-            "restarted": self.comeback.take().map(|comeback| view.restarted(&comeback)),
-            "now": view.now.as_millis(),
-        });
+        let mut data = self.time();
+        data["sections"] = json!(self.changed_sections(&view));
+        data["look"] = view.look();
+        data["steps"] = json!(std::mem::take(&mut self.steps));
+        data["said"] = json!(self.said.take().and_then(|event| view.said(&event)));
+        data["boot"] = json!(self.app.hub.boot().id);
+        let comeback = self.comeback.take();
+        data["restarted"] = json!(comeback.map(|comeback| view.restarted(&comeback)));
         let last = self.events.back().map_or(EventId(0), |event| event.id);
         Ok(frame("patch", &data).id(last.to_string()))
+    }
+
+    /// The game's time, and how fast it passes.
+    fn time(&self) -> Value {
+        let speed = self.app.world.as_ref().map_or(1, |world| world.speed());
+        json!({ "now": self.app.game.now().as_millis(), "speed": speed })
     }
 
     fn changed_sections(&mut self, view: &View) -> Map<String, Value> {

@@ -11,6 +11,7 @@ pub mod hub;
 mod input;
 mod keeping;
 mod keys;
+mod lab;
 pub mod limits;
 mod live;
 mod pages;
@@ -43,6 +44,7 @@ use self::limits::{Deed, Limiter};
 use self::problem::Problem;
 use self::wants::Wants;
 use crate::game::{Game, GameError};
+use crate::lab::{Lab, World};
 use crate::pet::{Action, PetName};
 
 /// Nothing but our own files, no inline script, no inline style, no frames.
@@ -60,6 +62,12 @@ pub struct App {
     pub shutdown: Shutdown,
     /// Who may ask how.
     pub access: Arc<Access>,
+    /// The host's clock, for bodies, limits and streams. In a world of the lab the game's own clock may run faster.
+    pub host_clock: Arc<dyn Clock>,
+    /// The visitors' worlds.
+    pub lab: Arc<Lab>,
+    /// The world of the lab that the game is in; `None`: the town, which everybody shares.
+    pub world: Option<Arc<World>>,
 }
 
 /// Who may ask how.
@@ -77,7 +85,17 @@ pub struct Access {
 
 impl App {
     fn clock(&self) -> &dyn Clock {
-        self.game.lullaby().clock().as_ref()
+        self.host_clock.as_ref()
+    }
+
+    /// The same pages in a world of the lab.
+    fn inside(&self, world: Arc<World>) -> Self {
+        Self {
+            game: world.game().clone(),
+            hub: world.hub().clone(),
+            world: Some(world),
+            ..self.clone()
+        }
     }
 
     fn count(&self, client: Client, deed: Deed) -> Result<(), Problem> {
@@ -122,6 +140,16 @@ pub fn router(app: App) -> Router {
         .route(
             "/pet/{name}/{deed}",
             page(axum::routing::post(keeping::post), "POST"),
+        )
+        .route("/lab", page(get(lab::page).post(lab::enter), "GET, POST"))
+        .route("/lab/events", page(get(lab::events), "GET"))
+        .route(
+            "/lab/pet/{action}",
+            page(axum::routing::post(lab::act), "POST"),
+        )
+        .route(
+            "/lab/{deed}",
+            page(axum::routing::post(lab::command), "POST"),
         )
         .route("/static/{hash}/{name}", page(get(assets::serve), "GET"))
         .route("/manifest.webmanifest", page(get(assets::manifest), "GET"))

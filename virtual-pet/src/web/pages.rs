@@ -176,8 +176,19 @@ pub(super) async fn view(
     headers: &HeaderMap,
 ) -> Result<View, Problem> {
     let agenda = app.game.agenda(&pet).await?;
-    let workers = app.game.lullaby().store().workers().await?;
+    let mut workers = app.game.lullaby().store().workers().await?;
+    let lab = match &app.world {
+        Some(world) => Some(world.look().await?),
+        None => None,
+    };
+    for bench in lab.iter().flat_map(|look| &look.benches) {
+        if workers.iter().all(|worker| worker.name != bench.name) {
+            workers.extend(bench.last_seen.clone());
+        }
+    }
+    workers.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(View {
+        lab,
         standing: caller.standing(&pet),
         rules: *app.game.rules(),
         agenda,
@@ -190,7 +201,7 @@ pub(super) async fn view(
 }
 
 /// The pets whose keys the browser has, the oldest first.
-async fn mine(app: &App, headers: &HeaderMap) -> Result<Vec<Pet>, Problem> {
+pub(super) async fn mine(app: &App, headers: &HeaderMap) -> Result<Vec<Pet>, Problem> {
     let pets = app.pets_of(headers).await?.into_iter();
     let here = pets.filter(|(pet, _)| !pet.is_in_meadow());
     Ok(here.map(|(pet, _)| pet).collect())

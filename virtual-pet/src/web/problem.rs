@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::wants::Wants;
 use crate::game::GameError;
+use crate::lab::NoWorld;
 use crate::page::Theme;
 use crate::pet::{BadName, UnknownWord, in_words};
 
@@ -44,6 +45,12 @@ pub(super) enum Problem {
         /// When the next one may come.
         wait: Duration,
     },
+    /// The lab has no world for this visitor.
+    NoWorld(NoWorld),
+    /// This visitor has no world in the lab (any more).
+    NotInTheLab,
+    /// It cannot be done in the lab just now, and why.
+    NotNow(&'static str),
     /// A fault of ours; the id finds it in the log.
     Broken {
         /// What the log calls it.
@@ -56,11 +63,14 @@ impl Problem {
     #[must_use]
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Game(GameError::NoSuchPet { .. }) | Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::Game(GameError::NoSuchPet { .. }) | Self::NoSuchPage | Self::NotInTheLab => {
+                StatusCode::NOT_FOUND
+            }
             Self::Game(
                 GameError::Refused { .. } | GameError::NameTaken { .. } | GameError::TooLate { .. },
             )
-            | Self::TooManyPets(_) => StatusCode::CONFLICT,
+            | Self::TooManyPets(_)
+            | Self::NotNow(_) => StatusCode::CONFLICT,
             Self::Game(
                 GameError::LookOnly { .. }
                 | GameError::NotKeeper { .. }
@@ -68,7 +78,7 @@ impl Problem {
             )
             | Self::ForeignHost(_)
             | Self::CrossSite => StatusCode::FORBIDDEN,
-            Self::Game(GameError::Store(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Game(GameError::Store(_)) | Self::NoWorld(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Game(GameError::NameBlocked { .. }) | Self::Unknown(_) => {
@@ -106,6 +116,9 @@ impl Problem {
             Self::ForeignHost(_) => "foreign_host",
             Self::CrossSite => "cross_site",
             Self::TooFast { .. } => "too_fast",
+            Self::NoWorld(_) => "no_world",
+            Self::NotInTheLab => "not_in_the_lab",
+            Self::NotNow(_) => "not_now",
             Self::Broken { .. } => "broken",
         }
     }
@@ -196,6 +209,11 @@ impl fmt::Display for Problem {
             Self::TooFast { wait } => {
                 write!(f, "Easy, the pet is still chewing. Try again in {}.", in_words(*wait))
             }
+            Self::NoWorld(why) => why.fmt(f),
+            Self::NotInTheLab => f.write_str(
+                "You have no world in the lab: it was thrown away, or you never had one. Enter at /lab.",
+            ),
+            Self::NotNow(why) => f.write_str(why),
             Self::Broken { request_id } => write!(
                 f,
                 "Something broke on our side, and the pets are fine. The server's log has it as {request_id}."

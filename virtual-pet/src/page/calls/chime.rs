@@ -1,0 +1,6 @@
+lullaby
+    .scheduler()
+    .schedule(NAME, Chime { policy: POLICY })
+    .every(HOUR)
+    .missed(MISSED)
+    .await?

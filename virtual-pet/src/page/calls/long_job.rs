@@ -1,0 +1,3 @@
+queue
+    .enqueue(LongJob { seconds: 3 })
+    .await?

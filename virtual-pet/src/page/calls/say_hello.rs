@@ -1,0 +1,3 @@
+queue
+    .enqueue(SayHello { pet: PET })
+    .await?

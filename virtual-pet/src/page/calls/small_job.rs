@@ -1,0 +1,3 @@
+for number in 1..=5 {
+    queue.enqueue(SmallJob { number }).await?;
+}

@@ -1,0 +1,6 @@
+queue
+    .enqueue(
+        NewJob::new(Wobble { fails: 2 })
+            .retry(Retry::intervals(3, PAUSES)),
+    )
+    .await?
