@@ -36,24 +36,7 @@ impl Core {
 
     pub(super) async fn read_due_schedules(&self, limit: usize) -> Result<DueSchedules> {
         let now = self.clock.now();
-        // One more than asked for: it tells when the next one is due.
-        let mut command = redis::cmd("ZRANGE");
-        command
-            .arg(self.keys.schedules_next())
-            .arg(0)
-            .arg(limit.min(BATCH))
-            .arg("WITHSCORES");
-        let flat = texts(self.link.command(&command).await?)?;
-        let mut names = Vec::new();
-        let mut next_due = None;
-        for pair in flat.chunks_exact(2) {
-            let next = instant(Value::SimpleString(pair[1].clone()))?.unwrap_or_default();
-            if next > now || names.len() >= limit.min(BATCH) {
-                next_due = Some(next);
-                break;
-            }
-            names.push(pair[0].clone());
-        }
+        let (names, next_due) = self.names_due(now, limit.min(BATCH)).await?;
         let mut due = self.read_schedules(&names).await?;
         let mut behind = redis::cmd("HGETALL");
         behind.arg(self.keys.schedules_behind());
@@ -70,6 +53,43 @@ impl Core {
             buffered,
             next_due,
         })
+    }
+
+    /// Up to `limit` schedules whose next slot is due, the longest overdue first; and the next slot of the one after them.
+    async fn names_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<(Vec<String>, Option<Timestamp>)> {
+        let now = now.as_millis().to_string();
+        let mut pairs = self.schedules_between("-inf", &now, limit + 1).await?;
+        let next = if pairs.len() > limit {
+            pairs.pop()
+        } else {
+            let after = format!("({now}");
+            self.schedules_between(&after, "+inf", 1).await?.pop()
+        };
+        let names = pairs.into_iter().map(|(name, _)| name).collect();
+        Ok((names, next.map(|(_, next)| next)))
+    }
+
+    /// Names and next slots, in their order.
+    async fn schedules_between(
+        &self,
+        low: &str,
+        high: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Timestamp)>> {
+        let mut command = redis::cmd("ZRANGEBYSCORE");
+        command.arg(self.keys.schedules_next()).arg(low).arg(high);
+        command.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit);
+        let mut flat = texts(self.link.command(&command).await?)?.into_iter();
+        let mut pairs = Vec::new();
+        while let (Some(name), Some(next)) = (flat.next(), flat.next()) {
+            let next = instant(Value::SimpleString(next))?.unwrap_or_default();
+            pairs.push((name, next));
+        }
+        Ok(pairs)
     }
 
     /// Of the pairs of a schedule and the job that its buffered slot waits for: the schedules whose turn has come, and that are not due.
