@@ -14,6 +14,7 @@ mod peers;
 mod place;
 mod process;
 mod redis_server;
+mod schedules;
 mod two;
 mod waiting;
 mod workload;
@@ -58,7 +59,7 @@ struct Options {
 }
 
 /// The measurements, each run in a process of its own, so that memory and counts are theirs alone.
-const ON_SQLITE: [&str; 8] = [
+const ON_SQLITE: [&str; 14] = [
     "enqueue",
     "drain-record",
     "due-one",
@@ -67,8 +68,14 @@ const ON_SQLITE: [&str; 8] = [
     "waiting",
     "idle",
     "two-processes",
+    "schedules-1000",
+    "schedules-10000",
+    "schedules-instant",
+    "schedules-fill",
+    "schedules-waiting",
+    "schedules-next",
 ];
-const ON_REDIS: [&str; 10] = [
+const ON_REDIS: [&str; 14] = [
     "enqueue",
     "drain-result",
     "drain-record",
@@ -79,6 +86,10 @@ const ON_REDIS: [&str; 10] = [
     "waiting-fill",
     "idle",
     "footprint",
+    "schedules-1000",
+    "schedules-10000",
+    "schedules-instant",
+    "schedules-fill",
 ];
 /// The one that goes through a network.
 const FAR: &str = "drain-far";
@@ -127,6 +138,12 @@ async fn run_part(part: &str, place: &Place, divide: usize) -> anyhow::Result<()
         "waiting" => waiting::run(place, divide).await,
         "idle" => idle::run(place).await,
         "footprint" => footprint::run(place, divide).await,
+        "schedules-1000" => schedules::each_second(place, 1000 / divide).await,
+        "schedules-10000" => schedules::each_second(place, 10_000 / divide).await,
+        "schedules-instant" => schedules::same_instant(place, 100_000 / divide).await,
+        "schedules-fill" => schedules::waiting_fill(place, 1_000_000 / divide).await,
+        "schedules-waiting" => schedules::waiting(place, 1_000_000 / divide).await,
+        "schedules-next" => schedules::next_slot(),
         "two-processes" => two::produce(place, divide).await,
         "two-worker" => two::work(place).await,
         other => anyhow::bail!("expected one of {ON_SQLITE:?} or {ON_REDIS:?}, got {other:?}"),
@@ -189,9 +206,14 @@ fn on_server(
     };
     let url = format!("redis://127.0.0.1:{port}/0");
     let mut figures = start_part(options, part, Some(&url))?;
-    if part == "waiting-fill" {
-        // Goes on with what this one left there.
-        figures.extend(start_part(options, "waiting", Some(&url))?);
+    // Goes on with what this one left there.
+    let next = match part {
+        "waiting-fill" => Some("waiting"),
+        "schedules-fill" => Some("schedules-waiting"),
+        _ => None,
+    };
+    if let Some(next) = next {
+        figures.extend(start_part(options, next, Some(&url))?);
     }
     Ok(figures)
 }

@@ -109,7 +109,7 @@ async fn measure(task: Measure, ctx: Context) -> Result<usize, Failure> {
     Ok(task.text.len())
 }
 
-fn now_us() -> i64 {
+pub(crate) fn now_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     i64::try_from(since.unwrap_or_default().as_micros()).unwrap_or(i64::MAX)
 }

@@ -22,7 +22,11 @@ end
 local function write_ledger(key, line)
   local last = call('LINDEX', key, -1)
   local folded = last and fold(last, line)
-  if folded then call('LSET', key, -1, folded) else call('RPUSH', key, line) end
+  if folded then
+    call('LSET', key, -1, folded)
+  elseif call('RPUSH', key, line) > LINES then
+    call('LTRIM', key, -LINES, -1)
+  end
 end
 
 -- The next argument.
@@ -31,9 +35,13 @@ local function take()
   return ARGV[i - 1]
 end
 
+-- The marks that this script gave; the store has them at its end.
+local given = {}
+
 while i <= #ARGV do
   local name, expected, mark, record, next_slot, behind = take(), take(), take(), take(), take(), take()
-  local answer = compare(call('HGET', own .. 'schedules:mark', name), expected, mark)
+  local stands = given[name] or call('HGET', own .. 'schedules:mark', name)
+  local answer = compare(stands, expected, mark)
   for _ = 1, tonumber(take()) do
     local job, alive = load(take()), take() == '1'
     if answer == 'done' and is_alive(job) ~= alive then answer = 'conflict' end
@@ -49,8 +57,8 @@ while i <= #ARGV do
   end
   local jobs, strings = tonumber(take()), tonumber(take())
   if answer == 'done' then
-    call('LTRIM', ledger, -LINES, -1)
     put_record(name, mark, record, next_slot, behind)
+    given[name] = mark
     local at = i
     reserve_numbers(jobs)
     for _ = 1, jobs do

@@ -9,17 +9,26 @@ local function compare(mark, expected, new)
   return 'gone'
 end
 
+-- Whether any schedule has a buffered slot; asked once a script.
+local some_wait
+local function forget_behind(name)
+  if some_wait == nil then some_wait = call('EXISTS', own .. 'schedules:behind') == 1 end
+  if some_wait then call('HDEL', own .. 'schedules:behind', name) end
+end
+
 local function put_record(name, mark, record, next_slot, behind)
-  call('HSET', own .. 'schedules:mark', name, mark)
-  call('HSET', own .. 'schedules', name, record)
+  set(own .. 'schedules:mark', name, mark)
+  set(own .. 'schedules', name, record)
   if next_slot == '' then
+    flush()
     call('ZREM', own .. 'schedules:next', name)
   else
-    call('ZADD', own .. 'schedules:next', next_slot, name)
+    add(own .. 'schedules:next', next_slot, name)
   end
   if behind == '' then
-    call('HDEL', own .. 'schedules:behind', name)
+    forget_behind(name)
   else
     call('HSET', own .. 'schedules:behind', name, behind)
+    some_wait = true
   end
 end

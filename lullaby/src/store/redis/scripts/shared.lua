@@ -62,9 +62,9 @@ local function job_key(id) return rq .. 'job:' .. id end
 local topics = {}
 local function touch(topic) topics[topic] = true end
 
--- What is added to lists and sorted sets goes in at the end of the script, one command for each: `add(key, score, member)`, `push(key, id)`.
--- Before anything is taken out of them, `flush()`.
-local additions = { ZADD = {}, RPUSH = {} }
+-- What is added to lists and sorted sets goes in at the end of the script, one command for each: `add(key, score, member)`, `push(key, id)`;
+-- and `set(key, field, value)` for hashes that hold many things. Before anything is taken out of them, or read, `flush()`.
+local additions = { ZADD = {}, RPUSH = {}, HSET = {} }
 local function append(command, key, first, second)
   local list = additions[command][key]
   if not list then
@@ -76,6 +76,7 @@ local function append(command, key, first, second)
 end
 local function add(key, score, member) append('ZADD', key, score, member) end
 local function push(key, id) append('RPUSH', key, id) end
+local function set(key, field, value) append('HSET', key, field, value) end
 local function flush()
   for command, lists in pairs(additions) do
     for key, list in pairs(lists) do
