@@ -12,9 +12,9 @@ test:
 browser:
 	scripts/browser
 
-# The tests again, at their full sizes. Takes an hour or so.
+# The tests again, at their full sizes. Takes an hour or so; optimised, because minute-by-minute comparisons would take another.
 soak:
-	LULLABY_SOAK=1 scripts/test
+	LULLABY_SOAK=1 CARGO_PROFILE_DEV_OPT_LEVEL=2 scripts/test
 
 # Prints tables; asserts nothing.
 bench:

@@ -1,5 +1,7 @@
 //! Moving what is due, and schedules.
 
+use std::collections::BTreeMap;
+
 use lullaby::clock::Timestamp;
 use lullaby::job::Status;
 use lullaby::schedule::{
@@ -30,6 +32,8 @@ every_driver_passes! {
     a_decision_about_an_older_version_writes_nothing,
     a_decision_about_a_removed_schedule_writes_nothing,
     decisions_stand_each_for_itself,
+    decisions_about_one_schedule_in_one_call_follow_each_other,
+    a_clock_set_back_and_forth_fires_nothing_twice,
     a_slot_whose_job_exists_makes_no_second_one,
     the_jobs_of_slots_enter_their_queue,
     a_schedule_that_ended_is_kept_but_never_due,
@@ -568,4 +572,40 @@ async fn one_off_times_fire_once_each_and_end_the_schedule(world: World) {
     assert_eq!(world.decide_due().await, [Advanced::Done]);
     let record = world.schedule("tick").await.expect("kept");
     assert_eq!((record.next, record.slots, record.fired), (None, 2, 2));
+}
+
+async fn decisions_about_one_schedule_in_one_call_follow_each_other(world: World) {
+    let mut record = hourly("tick", world.now());
+    record.spec.repeat = Some(1);
+    world.put_schedule(&record).await;
+    world.pass(HOUR);
+    let slot = decide(&record, world.now()).expect("due");
+    let by_hand = slot.record.run_now(&BTreeMap::new(), world.now());
+    let stale = record.run_now(&BTreeMap::new(), world.now());
+    let done = world.store.advance(vec![slot, by_hand.clone(), stale]);
+    let done = done.await.expect("advanced");
+    assert_eq!(done, [Advanced::Done, Advanced::Done, Advanced::Conflict]);
+    assert_eq!(world.schedule("tick").await, Some(by_hand.record));
+    assert_eq!(world.claim(9).await.len(), 2);
+    let due = world.store.due_schedules(9).await.expect("read");
+    assert_eq!((due.due, due.next_due), (Vec::new(), None), "it has ended");
+}
+
+async fn a_clock_set_back_and_forth_fires_nothing_twice(world: World) {
+    world.put_schedule(&hourly("tick", world.now())).await;
+    world.pass(3 * HOUR);
+    assert_eq!(world.decide_due().await, [Advanced::Done]);
+    let third = world.now();
+    world.clock.set(third - ms(HOUR));
+    assert_eq!(world.decide_due().await, []);
+    world.pass(HOUR);
+    assert_eq!(world.decide_due().await, [], "it had this slot already");
+    world.clock.set(third + ms(HOUR));
+    assert_eq!(world.decide_due().await, [Advanced::Done]);
+    world.clock.set(third);
+    world.pass(HOUR);
+    assert_eq!(world.decide_due().await, []);
+    let record = world.schedule("tick").await.expect("kept");
+    assert_eq!((record.slots, record.fired), (4, 2));
+    assert_eq!(world.claim(9).await.len(), 2);
 }
