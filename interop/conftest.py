@@ -30,6 +30,12 @@ def wait_for(condition, what, patience=PATIENCE):
         time.sleep(0.01)
 
 
+def now_of(conn):
+    """The server's time."""
+    seconds, micros = conn.time()
+    return seconds + micros / 1e6
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -8,7 +8,7 @@ from rq.job import Job
 from rq_scheduler import Scheduler
 
 import pytasks
-from conftest import wait_for
+from conftest import now_of, wait_for
 
 ENTRIES = "rq:scheduler:scheduled_jobs"
 
@@ -20,11 +20,6 @@ def scheduler(conn):
 
 def utcnow():
     return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
-
-
-def now_of(conn):
-    seconds, micros = conn.time()
-    return seconds + micros / 1e6
 
 
 def runs(conn, name):

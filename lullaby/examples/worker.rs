@@ -82,9 +82,11 @@ impl Task for Sleep {
 }
 
 async fn sleep(task: Sleep, ctx: Context) -> Result<(), Failure> {
-    // Dropped here when its time is over, or somebody stops it.
-    ctx.sleep(Duration::try_from_secs_f64(task.seconds)?).await;
-    Ok(())
+    // Dropped here when its timeout is over. Who asks it to stop gets an answer at once; without this it would be dropped after 5 s.
+    tokio::select! {
+        () = ctx.sleep(Duration::try_from_secs_f64(task.seconds)?) => Ok(()),
+        () = ctx.canceled() => Err("asked to stop".into()),
+    }
 }
 
 /// `demo.fail(message)`
@@ -169,6 +171,23 @@ async fn count(task: Count, ctx: Context) -> Result<(), Failure> {
     Ok(())
 }
 
+/// `demo.note(key, value)`: notes something on its own job.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    key: String,
+    value: Value,
+}
+
+impl Task for Note {
+    const NAME: &'static str = "demo.note";
+    type Output = ();
+}
+
+async fn note(task: Note, ctx: Context) -> Result<(), Failure> {
+    ctx.save_meta([(task.key.as_str(), task.value)]).await?;
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
@@ -184,6 +203,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .task(fail)
         .task(flaky)
         .task(count)
+        .task(note)
         .blocking(|task: Burn, ctx: Context| burn(&task, &ctx));
     let mut worker = Worker::builder(&lullaby, tasks)
         .queues(options.queues)

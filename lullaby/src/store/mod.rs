@@ -147,6 +147,21 @@ pub trait Work: fmt::Debug + Send + Sync + 'static {
 
     /// Takes a worker off the list.
     async fn retire_worker(&self, name: &str) -> Result<()>;
+
+    /// What somebody told this worker since it was last asked; [`Topic::Control`] is raised when there is something. Only a store that
+    /// other programs share has any.
+    async fn take_commands(&self, _worker: &str) -> Result<Vec<WorkerCommand>> {
+        Ok(Vec::new())
+    }
+}
+
+/// What a worker may be told from outside, in RQ's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerCommand {
+    /// Stop warm: nothing new, and what runs may end.
+    Shutdown,
+    /// Fail what runs, now; the worker goes on.
+    KillHorse,
 }
 
 /// A worker's request for jobs.
@@ -319,8 +334,24 @@ pub trait Maintain: fmt::Debug + Send + Sync + 'static {
     /// Drops up to `limit` jobs and results that are past their time, workers that are gone, events past their limits.
     async fn sweep(&self, limit: usize) -> Result<Swept>;
 
+    /// Puts what is in quarantine back into its queue, as [`Produce::requeue`] does; it leaves the quarantine with that.
+    async fn restore(&self, ids: &[JobId]) -> Result<Vec<Restored>> {
+        Ok(vec![Restored::NotFound; ids.len()])
+    }
+
     /// Fails if the store would not take a write right now, and answers within `patience`.
     async fn probe(&self, patience: Duration) -> Result<()>;
+}
+
+/// What became of something to restore from quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// It is in its queue again.
+    Queued,
+    /// There is no job to it, or one without a call: it stays in quarantine. Deleting it takes it out.
+    Unfit,
+    /// It is not in quarantine.
+    NotFound,
 }
 
 /// What was returned to queues.
@@ -358,6 +389,17 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// Every queue that holds a job, by name, with its counts.
     async fn queues(&self) -> Result<Vec<QueueInfo>>;
 
+    /// A page of what was put aside because it could neither be run nor given back, by id. A store that no other program writes to has
+    /// nothing there.
+    async fn quarantine(&self, _page: Page) -> Result<Vec<Quarantined>> {
+        Ok(Vec::new())
+    }
+
+    /// How much was put aside.
+    async fn count_quarantine(&self) -> Result<u64> {
+        Ok(0)
+    }
+
     /// The workers, by name.
     async fn workers(&self) -> Result<Vec<WorkerRecord>>;
 
@@ -387,6 +429,15 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
 
     /// The newest event there is.
     async fn last_event(&self) -> Result<EventId>;
+}
+
+/// Something that was put aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// The job's id, or what stood where an id should.
+    pub id: JobId,
+    /// What is wrong with it, and where it was found.
+    pub reason: String,
 }
 
 /// A page of a list.

@@ -25,6 +25,8 @@ pub(crate) enum Order {
     Run,
     /// Somebody asked to stop it, or its time is over: end soon.
     Stop,
+    /// Somebody wants it dead: it fails, now.
+    Kill,
     /// The worker must go: give it back.
     GiveBack,
     /// It is somebody else's by now: drop it.

@@ -24,6 +24,7 @@ enum End {
     Returned(Outcome),
     TimedOut,
     StopIgnored,
+    Killed,
     GivenBack,
     Forgotten,
 }
@@ -79,7 +80,7 @@ pub(super) async fn execute(
                 })
             };
             let (end, stopped) = race(crew, &job, returned, heard).await;
-            let leaves_thread = matches!(end, End::TimedOut | End::StopIgnored);
+            let leaves_thread = matches!(end, End::TimedOut | End::StopIgnored | End::Killed);
             if leaves_thread {
                 orders.send_modify(|order| *order = (*order).max(Order::Stop));
                 tracing::warn!(job = %job.id, task = %template.task, "a blocking handler is past its time; its slot is stuck until it returns");
@@ -118,6 +119,7 @@ async fn race(
         match level {
             Order::Run => {}
             Order::Stop => stop_by = stop_by.or_else(|| Some(clock.now() + STOP_GRACE)),
+            Order::Kill => return (End::Killed, stop_by.is_some()),
             Order::GiveBack => return (End::GivenBack, stop_by.is_some()),
             Order::Forget => return (End::Forgotten, stop_by.is_some()),
         }
@@ -130,13 +132,24 @@ async fn race(
         tokio::select! {
             biased;
             // The handler may have heard of an order before this loop did.
-            outcome = &mut run => return (End::Returned(outcome), *heard.borrow() >= Order::Stop),
+            outcome = &mut run => return returned(outcome, *heard.borrow()),
             () = &mut out_of_time => return (End::TimedOut, stop_by.is_some()),
             () = grace => return (End::StopIgnored, true),
             // The sender lives as long as the execution.
             _ = heard.changed() => {}
         }
     }
+}
+
+/// How a handler ended that had heard of this order, or of none. One that gave up because of it did not fail.
+fn returned(outcome: Outcome, order: Order) -> (End, bool) {
+    let end = match (outcome, order) {
+        (Err(_), Order::Kill) => End::Killed,
+        (Err(_), Order::GiveBack) => End::GivenBack,
+        (Err(_), Order::Forget) => End::Forgotten,
+        (outcome, _) => End::Returned(outcome),
+    };
+    (end, order >= Order::Stop)
 }
 
 /// Waits for a free thread; `None` if the job is to be given back or forgotten first.
@@ -165,6 +178,10 @@ fn ending(crew: &Crew, job: &Job, end: End, stopped: bool) -> Option<Ending> {
             failed(job, now, &failure)
         }
         End::StopIgnored => Ending::Stopped,
+        End::Killed => {
+            let why = "Work-horse terminated unexpectedly; somebody told its worker to kill it";
+            failed(job, now, &Failure::from(why))
+        }
         End::GivenBack => Ending::HandedBack,
         End::Forgotten => return None,
     })

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::backoff::Pause;
 use crate::clock::until;
 use crate::shutdown::{Shutdown, Stop};
-use crate::store::{Topic, WorkerRecord};
+use crate::store::{Topic, WorkerCommand, WorkerRecord};
 use crate::{audit, maintenance, scheduler};
 
 pub use self::builder::{QueueOrder, WorkerBuilder};
@@ -74,6 +74,9 @@ impl Worker {
         let crew = self.crew.clone();
         let end = settled.clone();
         duties.spawn(async move { announce(&crew, &end).await });
+        let crew = self.crew.clone();
+        let (end, switch) = (settled.clone(), shutdown.clone());
+        duties.spawn(async move { obey(&crew, &switch, &end).await });
         if self.with_scheduler {
             let lullaby = self.crew.lullaby.clone();
             let end = settled.clone();
@@ -212,6 +215,31 @@ async fn renew(crew: &Crew, end: &Shutdown) {
         };
         if let Err(error) = looked {
             tracing::warn!(%error, "could not renew leases; trying again");
+        }
+    }
+}
+
+/// Does what somebody outside tells this worker.
+async fn obey(crew: &Crew, shutdown: &Shutdown, end: &Shutdown) {
+    let store = crew.lullaby.store();
+    let mut control = store.signals().listen(Topic::Control);
+    loop {
+        control.reset();
+        match store.take_commands(&crew.name).await {
+            Ok(commands) => {
+                for command in commands {
+                    tracing::info!(?command, "told from outside");
+                    match command {
+                        WorkerCommand::Shutdown => shutdown.warm(),
+                        WorkerCommand::KillHorse => crew.order_all(Order::Kill),
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "could not hear what this worker is told"),
+        }
+        tokio::select! {
+            () = control.raised() => {}
+            () = end.reached(Stop::Cold) => return,
         }
     }
 }

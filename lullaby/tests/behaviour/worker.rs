@@ -153,6 +153,17 @@ async fn a_cold_stop_gives_running_jobs_back_uncounted() {
 }
 
 #[tokio::test]
+async fn a_handler_that_gives_up_because_its_worker_must_go_has_not_failed() {
+    let shared: Arc<Shared> = Arc::default();
+    let (_, queue, worker) = start(&shared).await;
+    let runs = queue.enqueue(Heed {}).await.expect("enqueued");
+    shared.until_entered().await;
+    worker.shutdown.cold();
+    worker.ended.await.expect("ends");
+    assert_eq!(status(&runs).await, Some(Status::Queued));
+}
+
+#[tokio::test]
 async fn a_drain_that_takes_too_long_gives_jobs_back() {
     let shared: Arc<Shared> = Arc::default();
     let lullaby = memory().await;

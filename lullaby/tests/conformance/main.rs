@@ -5,6 +5,7 @@
 //!
 //! Time stands still in these tests until one turns it, so "not one millisecond early" is tested to the millisecond.
 
+mod beside_python;
 mod child;
 mod drivers;
 mod history;

@@ -233,7 +233,7 @@ impl Hash {
     pub(super) fn wants_result(&self) -> bool {
         match self.status() {
             Status::Finished => true,
-            Status::Failed => self.get("lullaby_error").is_none(),
+            Status::Failed => self.error().is_none(),
             _ => false,
         }
     }
@@ -280,15 +280,31 @@ impl Hash {
             token,
             worker: self.text("worker_name"),
             lease_until: self.millis("lullaby_lease").filter(|_| runs),
-            failures: self.number("lullaby_failures").unwrap_or(0),
+            failures: self.failures(),
             lost: self.number("lullaby_lost").unwrap_or(0),
             stop_requested: self.bytes("lullaby_stop").is_some(),
             result: None,
-            error: self
-                .get("lullaby_error")
-                .map(|text| String::from_utf8_lossy(text).into_owned()),
+            error: self.error(),
         };
         (job, obstacle)
+    }
+
+    /// Why it failed last. Ours does not speak for a run of Python's after it.
+    fn error(&self) -> Option<String> {
+        let error = self.get("lullaby_error")?;
+        let run = self.text("lullaby_run")?;
+        let (_, started_at) = run.split_once(' ')?;
+        let ours = self.text("started_at").is_none_or(|at| at == started_at);
+        ours.then(|| String::from_utf8_lossy(error).into_owned())
+    }
+
+    /// How often it failed: as we counted, or as RQ's count of what is left says.
+    fn failures(&self) -> u32 {
+        let counted: u32 = self.number("lullaby_failures").unwrap_or(0);
+        let all: Option<u32> = self.number("lullaby_retries");
+        let left = self.number("retries_left");
+        let used = all.zip(left).map(|(all, left)| all.saturating_sub(left));
+        counted.max(used.unwrap_or(0))
     }
 
     fn call(&self) -> (String, Payload, Option<Obstacle>) {
@@ -315,7 +331,7 @@ impl Hash {
     }
 
     fn options(&self) -> JobOptions {
-        let failures: u32 = self.number("lullaby_failures").unwrap_or(0);
+        let failures = self.failures();
         let retry = self
             .bytes("lullaby_retry")
             .and_then(|json| serde_json::from_slice(json).ok())

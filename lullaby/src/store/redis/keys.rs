@@ -75,6 +75,15 @@ impl Keys {
         format!("{}worker:{name}", self.rq)
     }
 
+    /// The channel of RQ's commands to a worker.
+    pub(super) fn channel(&self, worker: &str) -> String {
+        format!("{}pubsub:{worker}", self.rq)
+    }
+
+    pub(super) fn worker_of_channel<'a>(&self, channel: &'a str) -> &'a str {
+        channel.strip_prefix(&self.channel("")).unwrap_or_default()
+    }
+
     pub(super) fn subject(&self, subject: &str) -> String {
         format!("{}subject:{subject}", self.own)
     }

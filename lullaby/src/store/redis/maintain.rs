@@ -1,12 +1,13 @@
 //! Returning what was lost, dropping what is over, and asking whether the server would take a write.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::Core;
-use super::answer::{instant, number, texts, tuple};
+use super::answer::{instant, number, text, texts, tuple};
 use super::scripts::{self, BATCH};
 use super::zlib::deflate;
 use crate::clock::{Clock, until};
@@ -16,6 +17,9 @@ use crate::store::{POISON_LOSSES, Reaped, Swept};
 
 /// A worker that has not been seen for longer is gone: three of its usual 30 s heartbeats.
 const WORKER_TTL: Duration = Duration::from_secs(90);
+
+/// Over how many keys one round goes in search of lost jobs: a millisecond of the server's time.
+const WALK: usize = 1000;
 
 impl Core {
     pub(super) async fn reap_all(&self, limit: usize) -> Result<Reaped> {
@@ -41,10 +45,25 @@ impl Core {
             reaped.returned.extend(returned);
             reaped.poisoned.extend(failed);
             reaped.next_expiry = instant(next)?;
-            if batch == 0 || count < batch {
+            if batch == 0 {
+                return Ok(reaped);
+            }
+            if count < batch {
+                reaped.returned.extend(self.recover().await?);
                 return Ok(reaped);
             }
         }
+    }
+
+    /// What Python's workers lost on the way, found a few at a time.
+    async fn recover(&self) -> Result<Vec<JobId>> {
+        let from = self.walk.load(Ordering::Relaxed);
+        let call = self.script(&scripts::RECOVER).arg(from).arg(WALK);
+        let [next, returned] = tuple(self.link.call(call).await?)?;
+        let next = text(next)?.parse().unwrap_or(0);
+        self.walk.store(next, Ordering::Relaxed);
+        let returned = texts(returned)?;
+        Ok(returned.iter().map(|id| JobId::from_store(id)).collect())
     }
 
     pub(super) async fn sweep_all(&self, limit: usize) -> Result<Swept> {

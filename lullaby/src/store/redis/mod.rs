@@ -17,6 +17,7 @@ mod keys;
 mod maintain;
 pub mod pickle;
 mod produce;
+mod quarantine;
 mod recur;
 mod scripts;
 pub mod serializer;
@@ -29,6 +30,7 @@ mod zlib;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,8 +47,8 @@ use self::wake::Ears;
 use self::work::Avoided;
 use super::{
     Advanced, Canceled, Claim, Deleted, DueSchedules, Enqueued, Inspect, JobFilter, Maintain,
-    Moved, Page, Produce, QueueInfo, Reaped, Recur, Renewed, Requeued, Settled, Settlement,
-    Signals, Swept, Wake, Work, WorkerRecord,
+    Moved, Page, Produce, Quarantined, QueueInfo, Reaped, Recur, Renewed, Requeued, Restored,
+    Settled, Settlement, Signals, Swept, Wake, Work, WorkerCommand, WorkerRecord,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
@@ -148,6 +150,8 @@ struct Core {
     /// With what this process holds RQ's scheduler locks.
     owner: String,
     avoided: Mutex<Avoided>,
+    /// Where the search for jobs that Python lost goes on, as `SCAN` counts.
+    walk: AtomicU64,
     /// What wrote the calls of executions under way, where it is not how new ones are written: their results are written alike.
     serializers: Mutex<HashMap<Token, Serializer>>,
 }
@@ -175,6 +179,7 @@ impl RedisStore {
             intake: Intake::default(),
             owner: format!("lullaby-{}", uuid::Uuid::new_v4().simple()),
             avoided: Mutex::default(),
+            walk: AtomicU64::default(),
             serializers: Mutex::default(),
         });
         core.check_server().await?;
@@ -317,15 +322,21 @@ impl Work for RedisStore {
     }
 
     async fn announce_worker(&self, worker: WorkerRecord) -> Result<()> {
-        let channel = format!("{}pubsub:{}", self.core.keys.rq, worker.name);
+        let channel = self.core.keys.channel(&worker.name);
         self.core.ears.hear_worker(channel).await;
         self.core.announce(&worker).await
     }
 
     async fn retire_worker(&self, name: &str) -> Result<()> {
-        let channel = format!("{}pubsub:{name}", self.core.keys.rq);
-        self.core.ears.forget_worker(&channel);
+        self.core.ears.forget_worker(&self.core.keys.channel(name));
         self.core.retire(name).await
+    }
+
+    async fn take_commands(&self, worker: &str) -> Result<Vec<WorkerCommand>> {
+        Ok(self
+            .core
+            .ears
+            .take_commands(&self.core.keys.channel(worker)))
     }
 }
 
@@ -370,6 +381,10 @@ impl Maintain for RedisStore {
         self.core.sweep_all(limit).await
     }
 
+    async fn restore(&self, ids: &[JobId]) -> Result<Vec<Restored>> {
+        self.core.restore_all(ids).await
+    }
+
     async fn probe(&self, patience: Duration) -> Result<()> {
         self.core.probe_write(patience).await
     }
@@ -391,6 +406,14 @@ impl Inspect for RedisStore {
 
     async fn queues(&self) -> Result<Vec<QueueInfo>> {
         self.core.count_queues(None).await
+    }
+
+    async fn quarantine(&self, page: Page) -> Result<Vec<Quarantined>> {
+        self.core.page_of_quarantine(page).await
+    }
+
+    async fn count_quarantine(&self) -> Result<u64> {
+        self.core.how_much_in_quarantine().await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>> {

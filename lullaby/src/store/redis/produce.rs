@@ -175,7 +175,7 @@ fn outcomes(answers: Vec<Value>) -> Result<Vec<Enqueued>> {
     Ok(outcomes)
 }
 
-fn with_ids(call: Call, ids: &[JobId]) -> Call {
+pub(super) fn with_ids(call: Call, ids: &[JobId]) -> Call {
     ids.iter().fold(call, |call, id| call.arg(id.as_str()))
 }
 

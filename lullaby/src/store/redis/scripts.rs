@@ -24,7 +24,9 @@ macro_rules! scripts {
 scripts! {
     ENQUEUE = "enqueue_job.lua" "enqueue.lua";
     CANCEL = "cancel_job.lua" "cancel.lua";
-    REQUEUE = "requeue.lua";
+    STOP_RUNNING = "cancel_job.lua" "stop_running.lua";
+    REQUEUE = "requeue_job.lua" "requeue.lua";
+    RESTORE = "requeue_job.lua" "restore.lua";
     DELETE = "delete.lua";
     CHANGE_TIME = "change_time.lua";
     APPEND_EVENTS = "append_events.lua";
@@ -35,6 +37,7 @@ scripts! {
     SAVE_META = "save_meta.lua";
     MOVE_DUE = "move_due.lua";
     REAP = "reap.lua";
+    RECOVER = "recover.lua";
     SWEEP = "sweep.lua";
     PUT_SCHEDULE = "schedule_record.lua" "put_schedule.lua";
     REMOVE_SCHEDULE = "remove_schedule.lua";

@@ -3,6 +3,7 @@
 //! `CLIENT TRACKING … BCAST` (RESP3, Redis 6) names every list and registry of RQ's that anybody touches, Python included, and takes nothing
 //! out of a queue. What no such key shows is published by the scripts. Where the server refuses either, everybody looks once a second.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::keys::ENTRIES;
 use super::scripts;
 use crate::clock::{Clock as _, until};
 use crate::error::Result;
-use crate::store::{POLL, Topic};
+use crate::store::{POLL, Topic, WorkerCommand};
 
 /// How often the listening connection is asked for the time: it also shows whether it still stands.
 const ASK: Duration = Duration::from_secs(5);
@@ -30,7 +31,8 @@ pub(super) struct Ears {
 #[derive(Default)]
 struct State {
     connection: Option<MultiplexedConnection>,
-    workers: Vec<String>,
+    /// The channels of this process's workers, and what they were told and have not asked for yet.
+    workers: HashMap<String, Vec<WorkerCommand>>,
 }
 
 impl Ears {
@@ -38,10 +40,10 @@ impl Ears {
     pub(super) async fn hear_worker(&self, channel: String) {
         let connection = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.workers.contains(&channel) {
+            if state.workers.contains_key(&channel) {
                 return;
             }
-            state.workers.push(channel.clone());
+            state.workers.insert(channel.clone(), Vec::new());
             state.connection.clone()
         };
         if let Some(mut connection) = connection {
@@ -52,13 +54,27 @@ impl Ears {
 
     pub(super) fn forget_worker(&self, channel: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.workers.retain(|one| one != channel);
+        state.workers.remove(channel);
+    }
+
+    fn tell(&self, channel: &str, command: WorkerCommand) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = state.workers.get_mut(channel) {
+            told.push(command);
+        }
+    }
+
+    /// What this worker was told since it was last asked.
+    pub(super) fn take_commands(&self, channel: &str) -> Vec<WorkerCommand> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = state.workers.get_mut(channel);
+        told.map(std::mem::take).unwrap_or_default()
     }
 
     fn set(&self, connection: Option<MultiplexedConnection>) -> Vec<String> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.connection = connection;
-        state.workers.clone()
+        state.workers.keys().cloned().collect()
     }
 }
 
@@ -193,23 +209,54 @@ async fn hear_message(core: &Core, data: Vec<Value>, topics: &mut Vec<Topic>) {
                 topics.push(topic);
             }
         }
-    } else if let Some(job) = job_to_stop(&message) {
-        // As RQ's `send_stop_job_command` asks. What Python tells once and forgets, we keep until the job ends.
-        let call = core.script(&scripts::CANCEL).arg(job);
-        if let Err(error) = core.link.call(call).await {
-            tracing::warn!(%error, "heard that a job is to stop, but could not note it");
-        }
-        topics.push(Topic::Control);
+        return;
     }
+    match Told::read(&message) {
+        Some(Told::Command(command)) => core.ears.tell(&channel, command),
+        // What Python tells once and forgets, we keep until the job ends.
+        Some(Told::Stop { job, execution }) => {
+            let worker = core.keys.worker_of_channel(&channel);
+            let call = core.script(&scripts::STOP_RUNNING).arg(worker);
+            let call = call.arg(job).arg(execution.unwrap_or_default());
+            if let Err(error) = core.link.call(call).await {
+                tracing::warn!(%error, "heard that a job is to stop, but could not note it");
+            }
+        }
+        None => return,
+    }
+    topics.push(Topic::Control);
 }
 
-/// The job that a command of RQ's wants stopped.
-fn job_to_stop(message: &str) -> Option<String> {
-    let command: serde_json::Value = serde_json::from_str(message).ok()?;
-    let name = command.get("command")?.as_str()?;
-    let stops = matches!(name, "stop-job" | "stop-execution");
-    let job = command.get("job_id")?.as_str()?;
-    stops.then(|| job.to_owned())
+/// A command of RQ's, as its channel brings it.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Command(WorkerCommand),
+    Stop {
+        job: String,
+        /// Only this one; any if `None`.
+        execution: Option<String>,
+    },
+}
+
+impl Told {
+    /// `None` if it is no command that we know.
+    fn read(message: &str) -> Option<Self> {
+        let message: serde_json::Value = serde_json::from_str(message).ok()?;
+        let text = |name: &str| Some(message.get(name)?.as_str()?.to_owned());
+        Some(match text("command")?.as_str() {
+            "shutdown" => Self::Command(WorkerCommand::Shutdown),
+            "kill-horse" => Self::Command(WorkerCommand::KillHorse),
+            "stop-job" => Self::Stop {
+                job: text("job_id")?,
+                execution: None,
+            },
+            "stop-execution" => Self::Stop {
+                job: text("job_id")?,
+                execution: Some(text("execution_id")?),
+            },
+            _ => return None,
+        })
+    }
 }
 
 fn server_ms(time: Value) -> Option<i64> {
@@ -225,6 +272,8 @@ impl Core {
         let rq = &self.keys.rq;
         [
             (format!("{rq}queue:"), Topic::Queued),
+            // Gone: workers may go on.
+            (format!("{rq}suspended"), Topic::Queued),
             (format!("{rq}scheduled:"), Topic::Due),
             (format!("{rq}finished:"), Topic::Ended),
             (format!("{rq}failed:"), Topic::Ended),
@@ -239,13 +288,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_of_rqs_stop_commands_are_understood() {
-        for name in ["stop-job", "stop-execution"] {
-            let message = format!(r#"{{"command": "{name}", "job_id": "a"}}"#);
-            assert_eq!(job_to_stop(&message).as_deref(), Some("a"));
+    fn rqs_commands_are_understood_and_others_are_not() {
+        let stop = |execution: Option<&str>| Told::Stop {
+            job: "a".to_owned(),
+            execution: execution.map(str::to_owned),
+        };
+        for (message, told) in [
+            (r#"{"command": "stop-job", "job_id": "a"}"#, stop(None)),
+            (
+                r#"{"command": "stop-execution", "job_id": "a", "execution_id": "b"}"#,
+                stop(Some("b")),
+            ),
+            (
+                r#"{"command": "shutdown"}"#,
+                Told::Command(WorkerCommand::Shutdown),
+            ),
+            (
+                r#"{"command": "kill-horse"}"#,
+                Told::Command(WorkerCommand::KillHorse),
+            ),
+        ] {
+            assert_eq!(Told::read(message), Some(told));
         }
-        for other in [r#"{"command": "shutdown"}"#, "[]", "", r#"{"job_id": "a"}"#] {
-            assert_eq!(job_to_stop(other), None);
+        for other in [
+            r#"{"command": "dance"}"#,
+            r#"{"command": "stop-execution", "job_id": "a"}"#,
+            "[]",
+            "",
+            r#"{"job_id": "a"}"#,
+        ] {
+            assert_eq!(Told::read(other), None, "{other}");
         }
     }
 }

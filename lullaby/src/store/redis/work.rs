@@ -248,7 +248,9 @@ impl Core {
         for batch in executions.chunks(BATCH) {
             let mut call = self.script(&scripts::RENEW).arg(span_ms(lease));
             for one in batch {
+                let pickled = self.serializer_of(one.token) == Serializer::Pickle;
                 call = call.arg(one.job.as_str()).arg(one.token.0);
+                call = call.arg(if pickled { "p" } else { "" });
             }
             for told in numbers(self.link.call(call).await?)? {
                 outcomes.push(match told {

@@ -33,9 +33,10 @@ local function queue_key(queue) return rq .. 'queue:' .. queue end
 
 local function start(id, queue)
   local key = job_key(id)
-  local hash = call('HGETALL', key)
+  local hash = redis.pcall('HGETALL', key)
+  if hash.err then return put_aside(id, 'its key is no hash', 'the queue ' .. queue) end
   local job = { id = id, key = key, n = '0', queue = queue }
-  local status, expires, data, may_expire
+  local status, expires, data, may_expire, stop, saved_anew
   for i = 1, #hash, 2 do
     local name, value = hash[i], hash[i + 1]
     if name == 'status' then status = value
@@ -45,6 +46,8 @@ local function start(id, queue)
     elseif name == 'lullaby_subject' then job.subject = present(value)
     elseif name == 'lullaby_task' then job.task = value
     elseif name == 'ttl' or name == 'ended_at' then may_expire = true
+    elseif name == 'lullaby_stop' then stop = true
+    elseif name == 'started_at' then saved_anew = value == ''
     end
   end
   -- No hash: its ttl is over, or it was deleted. Another status: it stands somewhere else, too, and belongs there.
@@ -55,10 +58,12 @@ local function start(id, queue)
     forget_expiry(job)
     return drop(job)
   end
-  if not data then
-    call('HSET', own .. 'quarantine', id, 'its hash has no data; found in the queue ' .. queue .. ' at ' .. now_text)
-    return
+  if not is_rq_id(id) then
+    return put_aside(id, 'its id has other characters than letters, digits, - and _', 'the queue ' .. queue)
   end
+  if not data then return put_aside(id, 'its hash has no data', 'the queue ' .. queue) end
+  -- Python requeued it since somebody asked to stop it, and knows nothing of that.
+  if stop and saved_anew then call('HDEL', key, 'lullaby_stop') end
   local token = take_token()
   if expires then forget_expiry(job) end
   -- Redis' own expiry is set on jobs with a ttl, and on those that have ended before.

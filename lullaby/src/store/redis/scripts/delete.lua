@@ -6,7 +6,8 @@ local answers = {}
 for i = 6, #ARGV do
   local job = load(ARGV[i])
   if not job then
-    answers[#answers + 1] = 0
+    -- What is in quarantine may never have been a job.
+    answers[#answers + 1] = call('HDEL', own .. 'quarantine', ARGV[i])
   elseif job.status == 'started' then
     answers[#answers + 1] = 2
   else

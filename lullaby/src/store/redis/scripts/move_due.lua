@@ -94,7 +94,7 @@ for _, queue in ipairs(queues) do
           if now - seen >= 60000 then
             call('ZREM', registry, id)
             call('HDEL', own .. 'missing', id)
-            call('HSET', own .. 'quarantine', id, 'scheduled without a hash; found in the queue ' .. queue .. ' at ' .. now_text)
+            put_aside(id, 'scheduled without a hash', 'the scheduled jobs of the queue ' .. queue)
           else
             call('HSET', own .. 'missing', id, int(seen))
             consider(now + 1000)

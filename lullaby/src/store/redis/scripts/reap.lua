@@ -33,9 +33,21 @@ local function reap(each)
   end
 end
 
+-- As Job.get_retry_interval: the list is aligned with the last tries.
+local function pause_before_retry(job, left)
+  local read, list = pcall(cjson.decode, call('HGET', job.key, 'retry_intervals') or '[]')
+  if not read or type(list) ~= 'table' then return 0 end
+  return 1000 * math.max(0, tonumber(list[math.max(#list - left, 0) + 1]) or 0)
+end
+
 local function rescue(queue, each)
-  local id, execution = string.match(each, '^([^:]+):?(.*)$')
-  local job = id and load(id)
+  -- RQ 1 had bare ids.
+  local id, execution = string.match(each, '^([^:]+):?([^:]*)$')
+  if not id then
+    call('ZREM', rq .. 'wip:' .. queue, each)
+    return put_aside(each, 'no job and execution', 'the started jobs of the queue ' .. queue)
+  end
+  local job = load(id)
   local token = job and token_of(job)
   if token and execution == execution_id(token) and (job.lease or 0) > now then return end
   call('ZREM', rq .. 'wip:' .. queue, each)
@@ -44,7 +56,7 @@ local function rescue(queue, each)
   if left > 0 then
     call('HSET', job.key, 'retries_left', int(left - 1))
     returned[#returned + 1] = id
-    enter_queue(job, false)
+    come_back(job, now + pause_before_retry(job, left))
   else
     failed[#failed + 1] = id
     fail(job, '0', 'abandoned: its worker stopped beating', ARGV[9])

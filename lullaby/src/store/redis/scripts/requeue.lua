@@ -12,14 +12,7 @@ for i = 7, #ARGV do
   elseif job.status == 'queued' or job.status == 'started' then
     answer = 'u' .. job.status
   else
-    leave(job)
-    call('HDEL', job.key, 'lullaby_failures', 'lullaby_lost', 'lullaby_error', 'lullaby_stop', 'exc_info', 'result')
-    call('HDEL', own .. 'quarantine', job.id)
-    local retries = call('HGET', job.key, 'lullaby_retries')
-    if retries then call('HSET', job.key, 'retries_left', retries) end
-    if real_time then call('PERSIST', job.key) end
-    tell_queued(job)
-    enter_queue(job, ARGV[6] == '1')
+    requeue_job(job, ARGV[6] == '1')
     answer = 'q'
   end
   answers[#answers + 1] = answer

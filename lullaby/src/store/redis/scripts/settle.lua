@@ -3,7 +3,14 @@
 -- ARGV[6..]  seven for each: id, token, kind, result, error, exc_string, when in ms; at most 1,000
 --            F finished, X failed, R retry, Z snoozed, B handed back, S stopped, H cannot be honoured
 -- Answer     1 done, 0 taken over, 2 back at the tail because others may be able to run it
-local answers, leases = {}, {}
+local answers, leases, ended = {}, {}, {}
+
+-- What RQ counts of a worker; written once for all of a call.
+local function count(job, name)
+  local worker = rq .. 'worker:' .. (job.worker or '')
+  ended[worker] = ended[worker] or { successful_job_count = 0, failed_job_count = 0 }
+  ended[worker][name] = ended[worker][name] + 1
+end
 
 -- Whether a live worker that is not of ours listens on this queue.
 local function others_listen(queue)
@@ -23,6 +30,8 @@ local function settle(i)
   leases[#leases + 1] = member(job.n, id)
   forget_beat(job, token)
   local by = text('worker', job.worker)
+  if kind == 'F' then count(job, 'successful_job_count')
+  elseif kind == 'X' or kind == 'R' or kind == 'S' then count(job, 'failed_job_count') end
   if kind == 'F' then
     local result = present(ARGV[i + 3])
     -- RQ reads no entry and an entry without a value alike; but an older entry must not speak for this run.
@@ -65,5 +74,10 @@ end
 
 for i = 6, #ARGV, 7 do answers[#answers + 1] = settle(i) end
 if #leases > 0 then call('ZREM', own .. 'leases', unpack(leases)) end
+for worker, counts in pairs(ended) do
+  for name, count in pairs(counts) do
+    if count > 0 and call('EXISTS', worker) == 1 then call('HINCRBY', worker, name, count) end
+  end
+end
 publish()
 return answers

@@ -125,13 +125,21 @@ local function number(name, value) return ',"' .. name .. '":' .. int(value) end
 
 -- A job ---------------------------------------------------------------------------------------------------------------------
 
+-- RQ's ids since 2.8. Another one would break the members of its registries, and end the Python worker that takes it.
+local function is_rq_id(id) return string.match(id, '^[%w_-]+$') ~= nil end
+
+local function put_aside(id, why, where)
+  call('HSET', own .. 'quarantine', id, why .. '; found in ' .. where .. ' at ' .. now_text)
+end
+
 local function load(id)
   local key = job_key(id)
-  local value = call('HMGET', key, 'status', 'origin', 'lullaby_n', 'lullaby_expires', 'lullaby_subject', 'lullaby_task',
+  -- Somebody else's key of another kind is no job.
+  local value = redis.pcall('HMGET', key, 'status', 'origin', 'lullaby_n', 'lullaby_expires', 'lullaby_subject', 'lullaby_task',
     'ttl', 'lullaby_ttl', 'result_ttl', 'lullaby_result_ttl', 'failure_ttl', 'lullaby_failure_ttl', 'lullaby_run',
     'started_at', 'worker_name', 'lullaby_due', 'lullaby_lost', 'lullaby_beat', 'created_at', 'enqueue_at_front',
     'lullaby_failures', 'lullaby_lease')
-  if not value[1] and not value[19] then return nil end
+  if value.err or (not value[1] and not value[19]) then return nil end
   return {
     id = id, key = key, status = value[1] or 'created', queue = value[2] or '', n = present(value[3]) or '0',
     expires = present(value[4]), subject = present(value[5]), task = value[6], ttl = span(value[8], value[7]),
@@ -169,9 +177,12 @@ end
 local function forget_beat(job, token)
   if job.beat then
     local id = execution_id(token)
+    local worker = rq .. 'worker:' .. (job.worker or '')
     call('DEL', rq .. 'execution:' .. job.id .. ':' .. id)
     call('ZREM', rq .. 'executions:' .. job.id, id)
-    call('SREM', rq .. 'worker:' .. (job.worker or '') .. ':executions', job.id .. ':' .. id)
+    call('SREM', worker .. ':executions', job.id .. ':' .. id)
+    if call('HGET', worker, 'current_job') == job.id then call('HDEL', worker, 'current_job') end
+    if call('EXISTS', worker .. ':executions') == 0 and call('EXISTS', worker) == 1 then call('HSET', worker, 'state', 'idle') end
     call('HDEL', job.key, 'lullaby_beat')
   end
 end

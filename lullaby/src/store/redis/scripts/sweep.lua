@@ -5,13 +5,25 @@
 -- Answer   how many jobs; when the next one is past its time in ms, or empty
 local limit, swept = tonumber(ARGV[6]), 0
 
+-- Whether this expiry speaks of where the job stands now. One that Python moved since then has another score there, or none.
+local function is_ours_to_drop(job)
+  if job.status == 'queued' then return true end
+  local registry = job.status
+  if registry == 'stopped' then registry = 'failed' end
+  if registry == 'canceled' then return call('HEXISTS', job.key, 'ended_at') == 1 end
+  if registry ~= 'finished' and registry ~= 'failed' then return false end
+  local score = tonumber(call('ZSCORE', rq .. registry .. ':' .. job.queue, job.id) or '')
+  -- RQ's own cleanup takes the line away when its time is over, too.
+  return not score or math.abs(score * 1000 - tonumber(job.expires)) < 1
+end
+
 while swept < limit do
   local members = call('ZRANGEBYSCORE', own .. 'expiry', '-inf', int(now), 'LIMIT', 0, limit - swept)
   if #members == 0 then break end
   for _, each in ipairs(members) do
     call('ZREM', own .. 'expiry', each)
     local job = load(member_id(each))
-    if job and job.expires and tonumber(job.expires) <= now and job.status ~= 'started' then
+    if job and job.expires and tonumber(job.expires) <= now and is_ours_to_drop(job) then
       if job.status == 'queued' then tell(job, 'job.expired') end
       leave(job)
       drop(job)

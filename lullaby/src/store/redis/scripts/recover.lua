@@ -1,0 +1,90 @@
+-- Returns what Python's workers lost between taking a job and starting it: ids in RQ's intermediate lists, and ids in no list at all, which
+-- workers of several queues leave behind (they take by BLPOP). Each is seen to be so twice, 45 s apart, before it is moved: a worker that
+-- starts a job slowly is left its time.
+--
+-- ARGV[6]  where the walk over all jobs goes on, "0" at first
+-- ARGV[7]  how many keys to walk over
+-- Answer   where the walk goes on, the ids returned
+local PATIENCE = 45000
+local seen_key, returned, seen_now = own .. 'stranded', {}, {}
+
+-- Whether it was seen stranded long ago; notes it if it was not.
+local function is_stranded(id)
+  local seen = tonumber(call('HGET', seen_key, id) or '')
+  if not seen then
+    call('HSET', seen_key, id, int(now))
+    return false
+  end
+  return now - seen >= PATIENCE
+end
+
+local started = {}
+-- Whether some worker has begun with it: then the registry of started jobs has it.
+local function has_begun(id, queue)
+  if not started[queue] then
+    started[queue] = {}
+    for _, each in ipairs(call('ZRANGE', rq .. 'wip:' .. queue, 0, -1)) do
+      started[queue][string.match(each, '^[^:]*')] = true
+    end
+  end
+  return started[queue][id]
+end
+
+local function put_back(job)
+  call('HDEL', seen_key, job.id)
+  returned[#returned + 1] = job.id
+  tell(job, 'job.returned', text('worker', job.worker))
+  enter_queue(job, true)
+end
+
+local function in_line(job) return call('LPOS', rq .. 'queue:' .. job.queue, job.id) end
+
+for _, key in ipairs(call('SMEMBERS', rq .. 'queues')) do
+  local queue = string.sub(key, #rq + 7)
+  local middle = key .. ':intermediate'
+  for _, id in ipairs(call('LRANGE', middle, 0, 999)) do
+    local job = load(id)
+    if not job or job.status ~= 'queued' then
+      -- Begun, ended or deleted: what is left is a leftover, unless it is just about to go.
+      if is_stranded(id) and not has_begun(id, queue) then
+        call('LREM', middle, 1, id)
+        call('HDEL', seen_key, id)
+      end
+    elseif is_stranded(id) and not has_begun(id, queue) then
+      call('LREM', middle, 1, id)
+      if in_line(job) then call('HDEL', seen_key, id) else put_back(job) end
+    end
+    seen_now[id] = true
+  end
+end
+
+-- A job that is older than the head of its queue and is not in line has been taken out. Without that look at the head every job in a long
+-- queue would have to be searched for.
+local heads = {}
+local function came_before_head(job, enqueued_at)
+  if heads[job.queue] == nil then
+    local head = call('LINDEX', rq .. 'queue:' .. job.queue, 0)
+    heads[job.queue] = head and (call('HGET', job_key(head), 'enqueued_at') or '') or false
+  end
+  return heads[job.queue] == false or enqueued_at < heads[job.queue]
+end
+
+local walk = call('SCAN', ARGV[6], 'MATCH', rq .. 'job:*', 'COUNT', ARGV[7], 'TYPE', 'hash')
+local searches = 0
+for _, key in ipairs(walk[2]) do
+  local value = call('HMGET', key, 'status', 'origin', 'enqueued_at', 'data')
+  local id = string.sub(key, #rq + 5)
+  if value[1] == 'queued' and value[4] and present(value[2]) and not seen_now[id] and searches < 100 then
+    local job = load(id)
+    if came_before_head(job, value[3] or '') then
+      searches = searches + 1
+      if in_line(job) or has_begun(id, job.queue) then
+        call('HDEL', seen_key, id)
+      elseif is_stranded(id) then
+        put_back(job)
+      end
+    end
+  end
+end
+publish()
+return { walk[1], returned }

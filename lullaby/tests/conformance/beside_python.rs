@@ -1,0 +1,590 @@
+//! What Python's programs leave in a Redis that they share with ours: what they break, what they have not finished yet, and what is theirs.
+//! Each test writes what they write, in their order; `interop/` has the programs themselves.
+
+use lullaby::clock::{Clock, SystemClock, until};
+use lullaby::job::Status;
+use lullaby::store::redis::RedisStore;
+use lullaby::store::redis::redis::{Cmd, Value};
+use lullaby::store::{Deleted, Ending, Page, Renewed, Restored, Settled, Topic};
+use std::time::Duration;
+
+use crate::drivers;
+use crate::specs::{With, job};
+use crate::world::{LEASE, World, execution, finished, id, one};
+
+/// `demo.add(1)` by RQ's JSON serializer, not deflated: RQ reads that, too.
+const CALL: &str = r#"["demo.add", null, [1], {}]"#;
+
+/// RQ gives an execution at least this long between two signs of life.
+const RQ_PATIENCE: f64 = 90.0;
+
+/// The shared server, as Python's programs write to it.
+struct Python {
+    world: World,
+}
+
+impl Python {
+    async fn new() -> Self {
+        Self {
+            world: drivers::redis().await,
+        }
+    }
+
+    fn store(&self) -> &RedisStore {
+        let store = self.world.store.as_any().downcast_ref();
+        store.expect("this driver is on Redis")
+    }
+
+    /// A command; the first argument is a key without its prefix.
+    async fn run(&self, name: &str, key: &str, args: &[&str]) -> Value {
+        let own = self.store().own_prefix();
+        let prefix = own.strip_suffix("lullaby:").expect("inside the prefix");
+        let mut command = Cmd::new();
+        command.arg(name).arg(format!("{prefix}{key}")).arg(args);
+        let answer = self.store().run_command(&command).await;
+        answer.expect("Redis takes it")
+    }
+
+    async fn text(&self, name: &str, key: &str, args: &[&str]) -> String {
+        match self.run(name, key, args).await {
+            Value::BulkString(bytes) => String::from_utf8(bytes).expect("text"),
+            Value::Nil => String::new(),
+            other => panic!("expected a text, got {other:?}"),
+        }
+    }
+
+    async fn number(&self, name: &str, key: &str, args: &[&str]) -> f64 {
+        match self.run(name, key, args).await {
+            Value::Int(number) => number as f64,
+            Value::Double(number) => number,
+            Value::BulkString(bytes) => {
+                let text = String::from_utf8(bytes).expect("text");
+                text.parse().expect("a number")
+            }
+            other => panic!("expected a number, got {other:?}"),
+        }
+    }
+
+    /// A job's hash, as `Job.save` writes it.
+    async fn saves(&self, name: &str, status: &str, more: &[&str]) {
+        let now = self
+            .world
+            .now()
+            .to_jiff()
+            .strftime("%Y-%m-%dT%H:%M:%S.%6fZ");
+        let now = now.to_string();
+        let fields = [
+            "status",
+            status,
+            "data",
+            CALL,
+            "origin",
+            "default",
+            "created_at",
+            &now,
+            "enqueued_at",
+            &now,
+        ];
+        self.run("SADD", "queues", &[&self.key("queue:default")])
+            .await;
+        self.run("HSET", &format!("job:{name}"), &fields).await;
+        self.sets(name, more).await;
+    }
+
+    async fn sets(&self, name: &str, fields: &[&str]) {
+        if !fields.is_empty() {
+            self.run("HSET", &format!("job:{name}"), fields).await;
+        }
+    }
+
+    fn key(&self, key: &str) -> String {
+        let own = self.store().own_prefix();
+        format!("{}{key}", own.strip_suffix("lullaby:").expect("inside"))
+    }
+
+    /// A job in its queue, as `Queue.enqueue` leaves it.
+    async fn enqueues(&self, name: &str) {
+        self.saves(name, "queued", &[]).await;
+        self.run("RPUSH", "queue:default", &[name]).await;
+    }
+
+    /// An execution, as a worker of Python's begins it.
+    async fn starts(&self, name: &str, more: &[&str]) {
+        self.saves(
+            name,
+            "started",
+            &[
+                "started_at",
+                "2026-11-23T12:00:00.000001Z",
+                "worker_name",
+                "python",
+            ],
+        )
+        .await;
+        self.sets(name, more).await;
+        let deadline = self.seconds() + RQ_PATIENCE;
+        self.run(
+            "ZADD",
+            "wip:default",
+            &[&deadline.to_string(), &format!("{name}:e1")],
+        )
+        .await;
+    }
+
+    fn seconds(&self) -> f64 {
+        self.world.now().as_millis() as f64 / 1000.0
+    }
+
+    /// What maintenance returns to queues, and what it fails.
+    async fn reaps(&self) -> (Vec<String>, Vec<String>) {
+        let reaped = self.world.store.reap(true, 100).await.expect("reaped");
+        let text = |ids: Vec<_>| ids.into_iter().map(String::from).collect();
+        (text(reaped.returned), text(reaped.poisoned))
+    }
+
+    /// The reasons in quarantine, by id.
+    async fn quarantine(&self) -> Vec<(String, String)> {
+        let page = self.world.store.quarantine(Page::default()).await;
+        let all = page.expect("read").into_iter();
+        all.map(|one| (one.id.to_string(), one.reason)).collect()
+    }
+}
+
+fn nothing() -> (Vec<String>, Vec<String>) {
+    (Vec::new(), Vec::new())
+}
+
+fn returned(name: &str) -> (Vec<String>, Vec<String>) {
+    (vec![name.to_owned()], Vec::new())
+}
+
+// What is broken -------------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn what_can_be_neither_run_nor_given_back_is_put_aside_and_the_worker_goes_on() {
+    let python = Python::new().await;
+    let world = &python.world;
+    for broken in ["a_no_data", "b_garbage", "d.dots:and colons"] {
+        python.enqueues(broken).await;
+    }
+    python.run("HDEL", "job:a_no_data", &["data"]).await;
+    python
+        .run("HSET", "job:b_garbage", &["data", "\u{80}garbage"])
+        .await;
+    python.run("SET", "job:c_text", &["not a hash"]).await;
+    python
+        .run("RPUSH", "queue:default", &["c_text", "no_hash"])
+        .await;
+    python.enqueues("good").await;
+    let claimed = world.claim(10).await;
+    assert_eq!(crate::world::ids(&claimed), ["good"]);
+
+    let aside = python.quarantine().await;
+    let ids: Vec<_> = aside.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(
+        ids,
+        ["a_no_data", "b_garbage", "c_text", "d.dots:and colons"]
+    );
+    assert!(
+        aside[0]
+            .1
+            .starts_with("its hash has no data; found in the queue default at "),
+        "{aside:?}"
+    );
+    assert!(aside[1].1.contains("no call"), "{aside:?}");
+    assert!(aside[2].1.contains("no hash"), "{aside:?}");
+    assert!(aside[3].1.contains("other characters"), "{aside:?}");
+    assert_eq!(world.store.count_quarantine().await.expect("counted"), 4);
+    // RQ's tools show that one among the failed jobs, with its reason.
+    assert_eq!(world.status("b_garbage").await, Some(Status::Failed));
+}
+
+#[tokio::test]
+async fn what_was_mended_is_restored_and_the_rest_can_be_deleted() {
+    let python = Python::new().await;
+    let world = &python.world;
+    for broken in ["no_data", "garbage"] {
+        python.enqueues(broken).await;
+    }
+    python.run("HDEL", "job:no_data", &["data"]).await;
+    python
+        .run("HSET", "job:garbage", &["data", "garbage"])
+        .await;
+    python.run("SET", "job:text", &["not a hash"]).await;
+    python.run("RPUSH", "queue:default", &["text"]).await;
+    assert!(world.claim(10).await.is_empty());
+
+    let all = ["no_data", "garbage", "text", "never_seen"].map(id);
+    let restored = world.store.restore(&all).await.expect("restored");
+    assert_eq!(
+        restored,
+        [
+            Restored::Unfit,
+            Restored::Queued,
+            Restored::Unfit,
+            Restored::NotFound
+        ]
+    );
+    // It is still no call.
+    assert!(world.claim(10).await.is_empty());
+    for mended in ["no_data", "garbage"] {
+        python
+            .run("HSET", &format!("job:{mended}"), &["data", CALL])
+            .await;
+    }
+    let restored = world.store.restore(&all[..2]).await.expect("restored");
+    assert_eq!(restored, [Restored::Queued, Restored::Queued]);
+    assert_eq!(
+        crate::world::ids(&world.claim(10).await),
+        ["no_data", "garbage"]
+    );
+    assert_eq!(world.delete("text").await, Deleted::Deleted);
+    assert_eq!(python.quarantine().await, []);
+}
+
+#[tokio::test]
+async fn a_member_of_the_started_jobs_that_is_none_is_put_aside_once_it_is_overdue() {
+    let python = Python::new().await;
+    python.enqueues("a").await;
+    // RQ's own cleanup ends at such a member.
+    python
+        .run("ZADD", "wip:default", &["1", "a:b:c", "1", "gone:e1"])
+        .await;
+    assert_eq!(python.reaps().await, nothing());
+    assert_eq!(python.number("ZCARD", "wip:default", &[]).await, 0.0);
+    let aside = python.quarantine().await;
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    assert!(
+        aside[0].0 == "a:b:c" && aside[0].1.contains("no job and execution"),
+        "{aside:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_scheduled_id_without_a_hash_has_a_minute_to_get_one() {
+    let python = Python::new().await;
+    let world = &python.world;
+    // RQ 2 writes the registry first, and dies.
+    python
+        .run("SADD", "queues", &[&python.key("queue:default")])
+        .await;
+    python
+        .run("ZADD", "scheduled:default", &["1", "early", "1", "never"])
+        .await;
+    assert_eq!(world.move_due().await, 0);
+    world.pass(59_999);
+    assert_eq!(world.move_due().await, 0);
+    assert_eq!(python.quarantine().await, []);
+    python.saves("early", "scheduled", &[]).await;
+    assert_eq!(world.move_due().await, 1);
+    world.pass(1);
+    assert_eq!(world.move_due().await, 0);
+    let aside = python.quarantine().await;
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    assert!(
+        aside[0].0 == "never" && aside[0].1.contains("scheduled without a hash"),
+        "{aside:?}"
+    );
+}
+
+// What Python's workers lose on the way ----------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn an_id_stranded_in_the_intermediate_list_returns_to_the_front_after_45_s() {
+    let python = Python::new().await;
+    let world = &python.world;
+    python.enqueues("stranded").await;
+    python
+        .run(
+            "LMOVE",
+            "queue:default",
+            &[&python.key("queue:default:intermediate"), "LEFT", "RIGHT"],
+        )
+        .await;
+    python.enqueues("next").await;
+    assert_eq!(python.reaps().await, nothing());
+    world.pass(44_999);
+    assert_eq!(python.reaps().await, nothing());
+    world.pass(1);
+    assert_eq!(python.reaps().await, returned("stranded"));
+    assert_eq!(world.line().await, ["stranded", "next"]);
+    assert_eq!(
+        python
+            .number("LLEN", "queue:default:intermediate", &[])
+            .await,
+        0.0
+    );
+    assert_eq!(python.reaps().await, nothing());
+}
+
+#[tokio::test]
+async fn an_id_that_a_slow_worker_holds_is_left_to_it() {
+    let python = Python::new().await;
+    let world = &python.world;
+    python.enqueues("slow").await;
+    python
+        .run(
+            "LMOVE",
+            "queue:default",
+            &[&python.key("queue:default:intermediate"), "LEFT", "RIGHT"],
+        )
+        .await;
+    assert_eq!(python.reaps().await, nothing());
+    // It has begun, and forks slowly: its execution is there, its job not yet started.
+    let deadline = (python.seconds() + RQ_PATIENCE).to_string();
+    python
+        .run("ZADD", "wip:default", &[&deadline, "slow:e1"])
+        .await;
+    world.pass(45_000);
+    assert_eq!(python.reaps().await, nothing());
+    python.starts("slow", &[]).await;
+    python
+        .run("LREM", "queue:default:intermediate", &["1", "slow"])
+        .await;
+    assert_eq!(python.reaps().await, nothing());
+    assert_eq!(world.line().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_id_that_a_worker_of_several_queues_lost_is_found_by_its_status() {
+    let python = Python::new().await;
+    let world = &python.world;
+    python.enqueues("lost").await;
+    // BLPOP, and then a power cut.
+    python.run("LPOP", "queue:default", &[]).await;
+    world.pass(1);
+    for number in 0..5 {
+        python.enqueues(&format!("waits{number}")).await;
+    }
+    assert_eq!(python.reaps().await, nothing());
+    world.pass(44_999);
+    assert_eq!(python.reaps().await, nothing());
+    world.pass(1);
+    assert_eq!(python.reaps().await, returned("lost"));
+    assert_eq!(
+        world.line().await,
+        ["lost", "waits0", "waits1", "waits2", "waits3", "waits4"]
+    );
+    assert_eq!(python.reaps().await, nothing());
+}
+
+// Two deadlines ----------------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn rqs_deadline_of_a_running_job_is_always_90_s_ahead_and_ours_alone_counts() {
+    let python = Python::new().await;
+    let world = &python.world;
+    let started = world.start(job("a")).await;
+    let member = format!("a:{:032x}", started.token.expect("a token").0);
+    for _ in 0..5 {
+        world.pass(5000);
+        let renewed = world.store.renew(vec![execution(&started)], LEASE).await;
+        assert_eq!(renewed.expect("renewed"), [Renewed::Renewed]);
+        let deadline = python.number("ZSCORE", "wip:default", &[&member]).await;
+        assert!(deadline >= python.seconds() + RQ_PATIENCE, "{deadline}");
+    }
+    world.pass(14_999);
+    assert_eq!(python.reaps().await, nothing());
+    world.pass(1);
+    assert_eq!(python.reaps().await, returned("a"));
+    assert_eq!(python.number("ZCARD", "wip:default", &[]).await, 0.0);
+}
+
+#[tokio::test]
+async fn an_execution_of_pythons_is_left_alone_until_rqs_deadline_and_then_fails() {
+    let python = Python::new().await;
+    let world = &python.world;
+    python.starts("a", &[]).await;
+    world.pass(89_999);
+    assert_eq!(python.reaps().await, nothing());
+    world.pass(1);
+    assert_eq!(python.reaps().await, (Vec::new(), vec!["a".to_owned()]));
+    assert_eq!(world.status("a").await, Some(Status::Failed));
+}
+
+#[tokio::test]
+async fn an_abandoned_execution_of_pythons_is_retried_after_rqs_pause() {
+    let python = Python::new().await;
+    let world = &python.world;
+    python
+        .starts("a", &["retries_left", "1", "retry_intervals", "[5, 60]"])
+        .await;
+    world.pass(90_000);
+    assert_eq!(python.reaps().await, returned("a"));
+    assert_eq!(world.job("a").await.due_at, Some(world.later(60_000)));
+    assert_eq!(python.text("HGET", "job:a", &["retries_left"]).await, "0");
+    // What has ended meanwhile is only taken off the list.
+    python
+        .starts("b", &["status", "finished", "retries_left", "1"])
+        .await;
+    world.pass(90_000);
+    world.move_due().await;
+    assert_eq!(python.reaps().await, nothing());
+    assert_eq!(world.status("b").await, Some(Status::Finished));
+}
+
+// Settling among Pythons -----------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn nobody_settles_what_python_started_anew_took_off_or_deleted() {
+    let python = Python::new().await;
+    let world = &python.world;
+    let mut running = Vec::new();
+    for name in ["anew", "taken_off", "deleted", "requeued"] {
+        running.push(world.start(job(name)).await);
+    }
+    python
+        .run(
+            "HSET",
+            "job:anew",
+            &["started_at", "2026-11-23T12:00:00.000001Z"],
+        )
+        .await;
+    let member = format!("taken_off:{:032x}", running[1].token.expect("a token").0);
+    python.run("ZREM", "wip:default", &[&member]).await;
+    python.run("DEL", "job:deleted", &[]).await;
+    // Python's process may still write a field to what it deleted.
+    python
+        .run(
+            "HSET",
+            "job:deleted",
+            &["last_heartbeat", "2026-11-23T12:00:00.000001Z"],
+        )
+        .await;
+    python
+        .run("HSET", "job:requeued", &["status", "queued"])
+        .await;
+    for one in &running {
+        assert_eq!(
+            world.settle(one, finished()).await,
+            Settled::TakenOver,
+            "{}",
+            one.id
+        );
+    }
+    assert_eq!(python.number("ZCARD", "finished:default", &[]).await, 0.0);
+    let executions = vec![
+        execution(&running[0]),
+        execution(&running[2]),
+        execution(&running[3]),
+    ];
+    let renewed = world.store.renew(executions, LEASE).await;
+    assert_eq!(renewed.expect("answered"), [Renewed::TakenOver; 3]);
+    // Nor does the reaper give anybody what is not ours any more.
+    world.pass(15_000);
+    let (back, failed) = python.reaps().await;
+    assert_eq!(
+        (back.as_slice(), failed.len()),
+        (["taken_off".to_owned()].as_slice(), 0)
+    );
+}
+
+#[tokio::test]
+async fn what_python_finished_is_not_dropped_by_a_time_to_live_of_ours() {
+    let python = Python::new().await;
+    let world = &python.world;
+    world.enqueue([job("a").ttl(Duration::from_secs(60))]).await;
+    // A worker of Python's, in 10 s.
+    python.run("LPOP", "queue:default", &[]).await;
+    world.pass(10_000);
+    python
+        .run(
+            "HSET",
+            "job:a",
+            &[
+                "status",
+                "finished",
+                "ended_at",
+                "2026-11-23T12:00:10.000001Z",
+            ],
+        )
+        .await;
+    let score = (python.seconds() + 500.0).to_string();
+    python.run("ZADD", "finished:default", &[&score, "a"]).await;
+    world.pass(60_000);
+    assert_eq!(world.store.sweep(10).await.expect("swept").jobs, 0);
+    assert_eq!(world.status("a").await, Some(Status::Finished));
+}
+
+#[tokio::test]
+async fn failures_of_pythons_count_and_their_reason_is_the_last_one() {
+    let python = Python::new().await;
+    let world = &python.world;
+    let retry = lullaby::Retry::times(3);
+    world
+        .enqueue([job("a").options(|options| options.retry = Some(retry))])
+        .await;
+    let started = one(world.claim(1).await);
+    let error = "ours".to_owned();
+    let at = world.now();
+    assert_eq!(
+        world.settle(&started, Ending::Retry { error, at }).await,
+        Settled::Done
+    );
+    let job = world.job("a").await;
+    assert_eq!((job.failures, job.error.as_deref()), (1, Some("ours")));
+    // A worker of Python's takes it, fails, and puts it back.
+    python.run("LPOP", "queue:default", &[]).await;
+    let fields = [
+        "started_at",
+        "2026-11-23T12:00:00.000001Z",
+        "retries_left",
+        "1",
+    ];
+    python.run("HSET", "job:a", &fields).await;
+    let job = world.job("a").await;
+    assert_eq!((job.failures, job.error.as_deref()), (2, None));
+}
+
+// Schedulers -----------------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn what_is_due_is_left_to_a_scheduler_of_pythons_while_it_holds_rqs_lock() {
+    let python = Python::new().await;
+    let world = &python.world;
+    python.saves("theirs", "scheduled", &[]).await;
+    python
+        .run("ZADD", "scheduled:default", &["1", "theirs"])
+        .await;
+    world.enqueue([job("ours").at(world.later(1))]).await;
+    python
+        .run("SET", "scheduler-lock:default", &["vm.4711"])
+        .await;
+    world.pass(1);
+    let moved = world.store.move_due(10).await.expect("moved");
+    assert_eq!(moved.moved, 0);
+    // It looks again in a second, in case that one has died.
+    assert_eq!(moved.next_due, Some(world.later(1000)));
+    python.run("DEL", "scheduler-lock:default", &[]).await;
+    assert_eq!(world.move_due().await, 2);
+    let holder = python.text("GET", "scheduler-lock:default", &[]).await;
+    assert!(holder.starts_with("lullaby"), "{holder}");
+}
+
+// Waiting --------------------------------------------------------------------------------------------------------------------
+
+async fn heard(signal: &mut lullaby::store::Signal) {
+    let clock = SystemClock::default();
+    let patience = clock.now() + Duration::from_secs(20);
+    let raised = until(&clock, patience, signal.raised()).await;
+    assert!(raised.is_some(), "nobody told");
+}
+
+#[tokio::test]
+async fn waiting_hears_of_pythons_jobs_and_takes_nothing_out_of_a_queue() {
+    let python = Python::new().await;
+    let world = &python.world;
+    let mut queued = world.store.signals().listen(Topic::Queued);
+    python.run("SET", "suspended", &["1"]).await;
+    queued.reset();
+    python.enqueues("a").await;
+    heard(&mut queued).await;
+    assert!(world.claim(1).await.is_empty());
+    assert_eq!(python.number("LLEN", "queue:default", &[]).await, 1.0);
+    queued.reset();
+    // Workers may go on: `rq resume`.
+    python.run("DEL", "suspended", &[]).await;
+    heard(&mut queued).await;
+    assert_eq!(python.number("LLEN", "queue:default", &[]).await, 1.0);
+    assert_eq!(world.claim(1).await.len(), 1);
+}
