@@ -32,12 +32,11 @@ struct Options {
     delay: Option<f64>,
     #[arg(long)]
     at_front: bool,
-    /// In seconds, as all times here
-    #[arg(long)]
+    /// In seconds, as all times here; -1 is for ever
+    #[arg(long, allow_negative_numbers = true)]
     timeout: Option<f64>,
     #[arg(long)]
     ttl: Option<f64>,
-    /// -1 is for ever
     #[arg(long, allow_negative_numbers = true)]
     result_ttl: Option<f64>,
     #[arg(long, allow_negative_numbers = true)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::backoff::Pause;
-use crate::clock::until;
+use crate::clock::{Timestamp, until};
 use crate::shutdown::{Shutdown, Stop};
 use crate::store::{Topic, WorkerCommand, WorkerRecord};
 use crate::{audit, maintenance, scheduler};
@@ -71,9 +71,12 @@ impl Worker {
         let crew = self.crew.clone();
         let end = settled.clone();
         duties.spawn(async move { renew(&crew, &end).await });
+        // Before the first job: whoever sees a worker run one may tell it something.
+        let started_at = self.crew.lullaby.now();
+        announce(&self.crew, started_at).await;
         let crew = self.crew.clone();
         let end = settled.clone();
-        duties.spawn(async move { announce(&crew, &end).await });
+        duties.spawn(async move { announce_until(&crew, started_at, &end).await });
         let crew = self.crew.clone();
         let (end, switch) = (settled.clone(), shutdown.clone());
         duties.spawn(async move { obey(&crew, &switch, &end).await });
@@ -247,26 +250,29 @@ async fn obey(crew: &Crew, shutdown: &Shutdown, end: &Shutdown) {
 /// After an error the leases are running out: soon again.
 const RENEW_AGAIN: Duration = Duration::from_millis(500);
 
-async fn announce(crew: &Crew, end: &Shutdown) {
+async fn announce(crew: &Crew, started_at: Timestamp) {
+    let record = WorkerRecord {
+        name: crew.name.clone(),
+        queues: crew.queues.clone(),
+        concurrency: crew.concurrency,
+        running: crew.busy(),
+        pid: std::process::id(),
+        host: builder::host(),
+        started_at,
+        seen_at: crew.lullaby.now(),
+    };
+    if let Err(error) = crew.lullaby.store().announce_worker(record).await {
+        tracing::warn!(%error, "could not announce this worker");
+    }
+}
+
+async fn announce_until(crew: &Crew, started_at: Timestamp, end: &Shutdown) {
     let clock = crew.lullaby.clock().as_ref();
-    let started_at = clock.now();
     loop {
-        let record = WorkerRecord {
-            name: crew.name.clone(),
-            queues: crew.queues.clone(),
-            concurrency: crew.concurrency,
-            running: crew.busy(),
-            pid: std::process::id(),
-            host: builder::host(),
-            started_at,
-            seen_at: clock.now(),
-        };
-        if let Err(error) = crew.lullaby.store().announce_worker(record).await {
-            tracing::warn!(%error, "could not announce this worker");
-        }
         tokio::select! {
             () = clock.sleep_until(clock.now() + ANNOUNCE) => {}
             () = end.reached(Stop::Cold) => return,
         }
+        announce(crew, started_at).await;
     }
 }

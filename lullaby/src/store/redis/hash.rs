@@ -18,7 +18,7 @@ use redis::Value;
 use serde_json::Map;
 
 use super::call::{Arguments, Call, Undecodable, decode_call, encode_call};
-use super::serializer::Serializer;
+use super::serializer::{Serializer, python_json};
 use crate::clock::{Timestamp, millis_up};
 use crate::error::{Error, Result};
 use crate::job::{
@@ -132,7 +132,8 @@ fn rq_intervals(retry: &Retry) -> Result<Vec<u8>> {
             .map(|pause| (span_ms(pause) + 999) / 1000)
             .collect(),
     };
-    json(&seconds)
+    // As `json.dumps` writes it.
+    Ok(python_json(&seconds))
 }
 
 /// A hash as Redis gave it. It has a dozen fields or two, which are found faster one by one than by hashing all their names.

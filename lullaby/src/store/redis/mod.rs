@@ -50,11 +50,14 @@ use super::{
     Moved, Page, Produce, Quarantined, QueueInfo, Reaped, Recur, Renewed, Requeued, Restored,
     Settled, Settlement, Signals, Swept, Wake, Work, WorkerCommand, WorkerRecord,
 };
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, until};
 use crate::error::Result;
 use crate::event::{Event, EventId, EventLimits, NewEvent};
 use crate::job::{Execution, Job, JobId, JobSpec, QueueName, Token};
 use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord};
+
+/// How long a worker that comes waits until it can hear RQ's commands.
+const HEARING: Duration = Duration::from_secs(2);
 
 /// How to open a store.
 ///
@@ -323,7 +326,14 @@ impl Work for RedisStore {
 
     async fn announce_worker(&self, worker: WorkerRecord) -> Result<()> {
         let channel = self.core.keys.channel(&worker.name);
-        self.core.ears.hear_worker(channel).await;
+        let host = self.core.server.host();
+        // A server that cannot be reached is for the next line to say.
+        until(
+            host,
+            host.now() + HEARING,
+            self.core.ears.hear_worker(channel),
+        )
+        .await;
         self.core.announce(&worker).await
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
 
 use super::Core;
 use super::answer::{array, number, text};
@@ -26,6 +27,8 @@ const ASK: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Ears {
     state: Mutex<State>,
+    /// Whether every worker of this process is listened for. `false` until the connection stands.
+    hears: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -36,7 +39,7 @@ struct State {
 }
 
 impl Ears {
-    /// Hears what Python's commands tell this worker, from now on.
+    /// Hears what Python's commands tell this worker, from now on: they are told once, to whoever listens.
     pub(super) async fn hear_worker(&self, channel: String) {
         let connection = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,9 +49,15 @@ impl Ears {
             state.workers.insert(channel.clone(), Vec::new());
             state.connection.clone()
         };
-        if let Some(mut connection) = connection {
-            // If it fails the connection is broken, and its successor subscribes.
-            let _ = connection.subscribe(channel).await;
+        match connection {
+            Some(mut connection) => {
+                // If it fails the connection is broken, and its successor subscribes.
+                let _ = connection.subscribe(channel).await;
+            }
+            None => {
+                // Never fails: the sender is ours.
+                let _ = self.hears.subscribe().wait_for(|hears| *hears).await;
+            }
         }
     }
 
@@ -73,6 +82,7 @@ impl Ears {
 
     fn set(&self, connection: Option<MultiplexedConnection>) -> Vec<String> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hears.send_replace(false);
         state.connection = connection;
         state.workers.keys().cloned().collect()
     }
@@ -109,6 +119,7 @@ async fn listen_once(core: &Core) -> Result<()> {
     for worker in core.ears.set(Some(connection.clone())) {
         connection.subscribe(worker).await.map_err(broken)?;
     }
+    core.ears.hears.send_replace(true);
     // Whatever happened while nobody listened.
     core.signals.raise_all();
     let host = core.server.host();
@@ -268,7 +279,7 @@ fn server_ms(time: Value) -> Option<i64> {
 
 impl Core {
     /// The keys whose changes tell something, by how they begin.
-    fn watched(&self) -> [(String, Topic); 6] {
+    fn watched(&self) -> [(String, Topic); 7] {
         let rq = &self.keys.rq;
         [
             (format!("{rq}queue:"), Topic::Queued),

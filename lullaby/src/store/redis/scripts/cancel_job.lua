@@ -10,9 +10,9 @@ local function cancel_job(id)
   if not job then return 'n' end
   if not is_alive(job) then return 'e' .. job.status end
   if job.status == 'started' then
-    -- Told once: whoever hears it may answer with the same request.
-    if call('HSET', job.key, 'lullaby_stop', '1') == 1 and job.worker then
-      -- What a Python worker obeys.
+    -- A worker of ours is told once: it answers what it hears with the same request. One of Python's may not have heard.
+    local first = call('HSET', job.key, 'lullaby_stop', '1') == 1
+    if job.worker and (first or not token_of(job)) then
       call('PUBLISH', rq .. 'pubsub:' .. job.worker, '{"command": "stop-job", "job_id": "' .. job.id .. '"}')
     end
     touch('c')
