@@ -114,6 +114,10 @@ class Programs:
     def lullaby_scheduler(self, *arguments):
         return self.start(BIN / "lullaby", "--redis", self.url, "scheduler", *arguments)
 
+    def rust_enqueue(self, *arguments):
+        """Puts a job of ours in; answers its id."""
+        return self.run(BIN / "examples" / "enqueue", "--url", self.url, *arguments).strip()
+
     def rust_worker(self, *arguments):
         return self.start(BIN / "examples" / "worker", "--url", self.url, *arguments)
 

@@ -4,6 +4,7 @@ import datetime
 import os
 
 import redis
+import rq
 
 
 def connection():
@@ -37,3 +38,9 @@ def name_of(pet):
 
 def year_of(date: datetime.date):
     return date.year
+
+
+def note(key, value):
+    job = rq.get_current_job()
+    job.meta[key] = value
+    job.save_meta()
