@@ -480,6 +480,53 @@ async fn nobody_settles_what_python_started_anew_took_off_or_deleted() {
 }
 
 #[tokio::test]
+async fn a_stale_worker_of_pythons_writes_over_a_newer_run_and_breaks_nothing_else() {
+    let python = Python::new().await;
+    let world = &python.world;
+    // It stalls for longer than RQ's deadline; its job is retried, and runs here.
+    python.starts("a", &["retries_left", "1"]).await;
+    world.pass(90_000);
+    assert_eq!(python.reaps().await, returned("a"));
+    let newer = one(world.claim(1).await);
+    // It comes back and ends what it believes to be its own: no step of RQ's looks at who owns a job.
+    let fields = [
+        "status",
+        "finished",
+        "started_at",
+        "2026-11-23T12:00:00.000001Z",
+        "worker_name",
+        "python",
+    ];
+    python.run("HSET", "job:a", &fields).await;
+    let score = (python.seconds() + 500.0).to_string();
+    python.run("ZADD", "finished:default", &[&score, "a"]).await;
+    python.run("ZREM", "wip:default", &["a:e1"]).await;
+    // The newer run is told, and its lease gives nobody a finished job.
+    let renewed = world.store.renew(vec![execution(&newer)], LEASE).await;
+    assert_eq!(renewed.expect("answered"), [Renewed::TakenOver]);
+    assert_eq!(world.settle(&newer, finished()).await, Settled::TakenOver);
+    world.pass(200_000);
+    assert_eq!(python.reaps().await, nothing());
+    assert_eq!(world.status("a").await, Some(Status::Finished));
+    assert_eq!(world.list_status(Status::Finished).await, ["a"]);
+    assert_eq!(world.list_status(Status::Started).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_run_whose_call_python_changes_meanwhile_ends_as_it_began() {
+    let python = Python::new().await;
+    let world = &python.world;
+    python.enqueues("a").await;
+    let started = one(world.claim(1).await);
+    // `job.args = …; job.save()`, by a program that keeps pickles. The result is written as the call was that ran.
+    python.run("HSET", "job:a", &["data", "garbage"]).await;
+    let result = Some("3".to_owned());
+    let settled = world.settle(&started, Ending::Finished { result }).await;
+    assert_eq!(settled, Settled::Done);
+    assert_eq!(world.job("a").await.result.as_deref(), Some("3"));
+}
+
+#[tokio::test]
 async fn what_python_finished_is_not_dropped_by_a_time_to_live_of_ours() {
     let python = Python::new().await;
     let world = &python.world;
