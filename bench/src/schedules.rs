@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use lullaby::schedule::{Cron, Trigger};
+use lullaby::schedule::{Cron, ScheduleId, Trigger};
 use lullaby::store::Page;
 use lullaby::{Context, Failure, Lullaby, NewJob, Shutdown, Task, Tasks, Timestamp, Worker};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::figure::Figure;
 use crate::place::Place;
 use crate::workload::{lateness, now_us, rest, seconds, thousands};
 
-/// How many schedules are stated at a time.
+/// How many schedules are put at a time.
 const PRODUCERS: usize = 64;
 
 /// How long schedules of one second are watched.
@@ -47,24 +47,33 @@ async fn tick(_: Tick, ctx: Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// States `count` schedules; the n-th has its first slot at `first(n)`.
-async fn state(
+/// Puts `count` schedules into the store; the n-th has its first slot at `first(n)`.
+async fn put(
     lullaby: &Lullaby,
     count: usize,
     every: Duration,
     first: impl Fn(usize) -> Timestamp,
 ) -> anyhow::Result<()> {
+    // One as everybody states it, the others like it: what is measured comes after.
+    let scheduler = lullaby.scheduler();
+    let stated = scheduler.schedule(&name(0), NewJob::new(Tick));
+    let stated = stated.every(every).start(first(0)).await?;
     let mut producers = tokio::task::JoinSet::new();
     for part in 0..PRODUCERS {
-        let scheduler = lullaby.scheduler();
+        let (store, stated) = (lullaby.store().clone(), stated.clone());
         let starts: Vec<_> = (part..count)
             .step_by(PRODUCERS)
+            .filter(|n| *n > 0)
             .map(|n| (n, first(n)))
             .collect();
         producers.spawn(async move {
             for (n, start) in starts {
-                let stated = scheduler.schedule(&format!("tick-{n:07}"), NewJob::new(Tick));
-                stated.every(every).start(start).await?;
+                let mut record = stated.clone();
+                record.id = ScheduleId::random();
+                record.name = name(n);
+                record.spec.trigger = Trigger::Every { every, start };
+                record.next = Some(start);
+                store.put_schedule(record, None).await?;
             }
             anyhow::Ok(())
         });
@@ -75,12 +84,16 @@ async fn state(
     Ok(())
 }
 
+fn name(n: usize) -> String {
+    format!("tick-{n:07}")
+}
+
 /// Schedules of one second each, evenly over the second: how late their runs start.
 pub(crate) async fn each_second(place: &Place, count: usize) -> anyhow::Result<()> {
     let lullaby = place.fresh("schedules").await?;
     let start = lullaby.now() + Duration::from_secs(2 + count as u64 / 2000);
     let apart = |n: usize| Duration::from_micros((n * 1_000_000 / count) as u64);
-    state(&lullaby, count, Duration::from_secs(1), |n| {
+    put(&lullaby, count, Duration::from_secs(1), |n| {
         start + apart(n)
     })
     .await?;
@@ -115,8 +128,8 @@ pub(crate) async fn each_second(place: &Place, count: usize) -> anyhow::Result<(
 pub(crate) async fn same_instant(place: &Place, count: usize) -> anyhow::Result<()> {
     let lullaby = place.fresh("schedules").await?;
     let due = lullaby.now() + Duration::from_secs(2 + count as u64 / 5000);
-    state(&lullaby, count, Duration::from_secs(3600), |_| due).await?;
-    anyhow::ensure!(lullaby.now() < due, "the schedules were stated too late");
+    put(&lullaby, count, Duration::from_secs(3600), |_| due).await?;
+    anyhow::ensure!(lullaby.now() < due, "the schedules were there too late");
     let elsewhere = Worker::builder(&lullaby, Tasks::new()).queues(["elsewhere"]);
     let shutdown = Shutdown::new();
     let running = tokio::spawn(elsewhere.build()?.run(shutdown.clone()));
@@ -137,7 +150,7 @@ pub(crate) async fn waiting_fill(place: &Place, count: usize) -> anyhow::Result<
     let lullaby = place.fresh("schedules").await?;
     let tomorrow = lullaby.now() + Duration::from_secs(86_400);
     let apart = |n: usize| Duration::from_millis(n as u64);
-    let (took, done) = seconds(state(&lullaby, count, Duration::from_secs(3600), |n| {
+    let (took, done) = seconds(put(&lullaby, count, Duration::from_secs(3600), |n| {
         tomorrow + apart(n)
     }))
     .await;
@@ -145,7 +158,7 @@ pub(crate) async fn waiting_fill(place: &Place, count: usize) -> anyhow::Result<
     let due = lullaby.scheduler().schedule("due", NewJob::new(Tick));
     let due = due.every(Duration::from_secs(3600)).start(lullaby.now());
     due.await?;
-    let what = format!("state {} schedules, 64 producers", thousands(count as u64));
+    let what = format!("put {} schedules, 64 producers", thousands(count as u64));
     let rate = thousands((count as f64 / took) as u64);
     Figure::new(what, format!("{rate} schedules/s")).print()
 }

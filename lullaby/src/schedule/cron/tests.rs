@@ -216,6 +216,19 @@ fn a_wrong_line_is_refused_with_its_field_column_and_what_is_allowed() {
 }
 
 proptest::proptest! {
+    // The nearest names of a zone cost some milliseconds in a debug build.
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_text_at_all_makes_a_reader_panic(text in proptest::prelude::any::<String>()) {
+        let _ = Cron::new(&text);
+        let _ = Cron::new("@daily").and_then(|cron| cron.in_zone(&text));
+        let _ = text.parse::<Timestamp>();
+        let _ = serde_json::from_str::<crate::schedule::Trigger>(&text);
+    }
+}
+
+proptest::proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in "[-0-9a-zA-Z*/,#?@LW äß\t]{0,40}") {
         let _ = Cron::new(&text);
