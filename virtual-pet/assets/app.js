@@ -23,7 +23,7 @@ if (home) {
   startGauges();
   startFlow();
   startActions(home);
-  startHints();
+  if (!("lab" in home.dataset)) startHints(); // The lab has lessons.
   startTelling();
   if ("lab" in home.dataset) startLab();
   startLive(home);

@@ -46,7 +46,7 @@ export function show(steps, draw) {
     const target = tokenOf(job);
     const last = its.at(-1).kind;
     if (["job.finished", "job.scheduled", "job.retrying", "job.started", "job.failed"].includes(last) && target) landings.push(fly(job, target, stops));
-    for (const step of its) light(step.kind);
+    for (const step of its) light(step);
   }
   return landings.length ? Promise.all(landings) : null;
 }
@@ -123,8 +123,11 @@ export function skipAll() {
   }
 }
 
-function light(kind) {
-  const name = { "job.queued": "due", "job.retrying": "retry" }[kind];
+const RECUR = ["increase_hunger", "chime"]; // Their jobs come from a slot, without a time of their own.
+
+function light({ kind, due, task }) {
+  const came = due ? "due" : RECUR.includes(task) ? "every" : null;
+  const name = { "job.queued": came, "job.retrying": "retry" }[kind];
   const link = name && document.querySelector(`[data-link=${name}]`);
   if (!link) return;
   link.setAttribute("data-lit", "");

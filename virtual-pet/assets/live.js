@@ -87,7 +87,7 @@ function hear({ name, data, id }) {
   tell("live");
 }
 
-function patch({ sections: changed, look: looks, steps, said }) {
+function patch({ sections: changed, look: looks, steps, said, learned }) {
   const hungerBefore = hunger();
   const cause = steps.findLast((step) => step.kind === "pet.changed" && step.job);
   const pressed = steps.some((step) => step.kind === "pet.changed" && !step.job);
@@ -109,7 +109,7 @@ function patch({ sections: changed, look: looks, steps, said }) {
     if (looks) look(looks, steps);
   }
   tick();
-  if (said) speak(said);
+  if (said) speak(said, learned);
   for (const step of steps) chime(step);
   document.dispatchEvent(new Event("drawn"));
   tellOf(steps, home.dataset.pet, hunger(), hungerBefore);
@@ -138,12 +138,14 @@ function restarted(words) {
   speak(words);
 }
 
-// At most one sentence every three seconds; the newest wins.
-let spoken = 0, next = null;
-export function speak(sentence) {
+// At most one sentence every three seconds; the newest wins, but nothing less talks over an urgent one.
+let spoken = 0, next = null, pressing = false;
+export function speak(sentence, urgent = false) {
+  if (pressing && !urgent) return;
+  pressing = urgent;
   clearTimeout(next);
   const wait = Math.max(0, spoken + SPEAK_EVERY - Date.now());
-  next = setTimeout(() => { spoken = Date.now(); document.getElementById("sr").textContent = sentence; }, wait);
+  next = setTimeout(() => { spoken = Date.now(); pressing = false; document.getElementById("sr").textContent = sentence; }, wait);
 }
 
 function tell(now) {

@@ -2,7 +2,8 @@
 
 const keyOf = (node) => node.nodeType === 1 ? node.id || node.dataset.key || null : null;
 // Set by the page itself; the server does not know of them.
-const OURS = new Set(["data-chosen", "data-shown", "data-awaited", "data-busy", "data-lit", "data-hinted", "aria-current", "style"]);
+const OURS = new Set(["data-chosen", "data-shown", "data-awaited", "data-busy", "data-lit", "data-hinted", "style"]);
+const isOurs = (node, name) => OURS.has(name) || (name === "aria-current" && "select" in node.dataset);
 
 export function parse(html) {
   const template = document.createElement("template");
@@ -12,7 +13,7 @@ export function parse(html) {
 
 export function morph(old, fresh) {
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !OURS.has(name)) old.removeAttribute(name);
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !isOurs(old, name)) old.removeAttribute(name);
   const kept = new Map();
   for (const child of old.children) if (keyOf(child)) kept.set(keyOf(child), child);
   let at = old.firstChild;

@@ -23,6 +23,7 @@ use lullaby::{Shutdown, Stop, Timestamp};
 pub use self::chimes::{Chime, POLICIES, Policy};
 pub use self::deed::Deed;
 pub use self::lessons::{Fact, Learned, Lesson, Progress};
+pub(crate) use self::tasks::is_of_the_lab;
 pub use self::world::{Bench, LEASE, Look, Plug, Refused, Twins, World};
 use crate::game::GameError;
 use crate::keeper::Key;

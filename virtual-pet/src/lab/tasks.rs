@@ -72,6 +72,18 @@ task!(LongJob, "long_job");
 task!(SmallJob, "small_job");
 task!(Chime, "chime");
 
+/// Whether a task is one of the lab's own that a visitor enqueues.
+pub(crate) fn is_of_the_lab(task: &str) -> bool {
+    let own = [
+        SayHello::NAME,
+        Wobble::NAME,
+        Broken::NAME,
+        LongJob::NAME,
+        SmallJob::NAME,
+    ];
+    own.contains(&task)
+}
+
 /// Adds the lab's tasks to the game's.
 pub(super) fn add(tasks: lullaby::Tasks) -> lullaby::Tasks {
     tasks

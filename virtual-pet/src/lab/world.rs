@@ -492,6 +492,11 @@ impl Inner {
 
     /// Goes on to what is due next, by itself from here.
     async fn skip(self: &Arc<Self>) -> Result<(), Refused> {
+        if self.crew().schedulers.is_empty() {
+            return Err(Refused::NotNow(
+                "No scheduler runs, so nothing would move what is due. Start one first.",
+            ));
+        }
         let one = Page {
             offset: 0,
             length: 1,

@@ -103,7 +103,6 @@ fn rust(pet: &Pet, task: &str) -> String {
     let filled = call
         .replace("NAME", &format!("{schedule:?}"))
         .replace("PAUSES", "[5, 10, 20].map(Duration::from_secs)")
-        .replace("POLICY", "policy")
         .replace("MISSED", "Missed::Latest")
         .replace("PET", &name)
         .replace("HOUR", &rust_span(pet.hunger_every))
@@ -271,7 +270,7 @@ mod tests {
         }
         include!("calls/small_job.rs");
         {
-            let (NAME, POLICY, MISSED) = ("chime", "Latest".to_owned(), Missed::Latest);
+            let (NAME, policy, MISSED) = ("chime", "Latest".to_owned(), Missed::Latest);
             let _ = include!("calls/chime.rs");
         }
         let filter = lullaby::store::JobFilter::default();

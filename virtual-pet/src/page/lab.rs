@@ -53,7 +53,7 @@ fn clock(view: &View, look: &Look) -> Markup {
                 (icon("flask"))
                 span { "Your own world" small { "Nobody else sees it. Break what you like." } }
             }
-            form.segments.speeds method="post" action="/lab/speed" data-deed="speed" role="group" aria-label="Speed of the clock" {
+            form.segments.speeds method="post" action="/lab/speed" data-deed="speed" aria-label="Speed of the clock" {
                 @for (speed, means) in [(1, "as outside"), (60, "a second is a minute"), (600, "a second is ten minutes")] {
                     button name="value" value=(speed) aria-pressed=(if look.speed == speed { "true" } else { "false" }) title=(means) {
                         (speed) "x" span.unseen { ": " (means) }
@@ -70,7 +70,7 @@ fn clock(view: &View, look: &Look) -> Markup {
                     }
                 }
             }))
-            form method="post" action="/lab/leave" { button.chip { "Leave" } }
+            form method="post" action="/lab/leave" { button.chip.leave { (icon("cross")) span { "Leave" } } }
         }
     }
 }
@@ -316,8 +316,8 @@ pub(super) fn bench(view: &View, look: &Look) -> Markup {
                 (button("long", None, "hourglass", "Send a long job", "3 seconds"))
                 @if look.schedulers == 0 { (button("schedulers", Some("1"), "clock", "Start scheduler", "see it catch up")) }
                 @else { (button("outage", None, "clock", "Stop scheduler", "for a whole day")) }
-                @if look.schedulers == 2 { (button("schedulers", Some("1"), "clock", "Stop one of two", "back to one")) }
-                @else if look.schedulers == 1 { (button("schedulers", Some("2"), "clock", "Second scheduler", "see nothing double")) }
+                @if look.schedulers == 2 { (button("schedulers", Some("1"), "clock", "Back to one", "stop the second")) }
+                @else { (button("schedulers", Some("2"), "clock", "Two schedulers", "nothing doubles")) }
             }
             @if let Some(twins) = look.twins {
                 p.twins {
@@ -400,7 +400,7 @@ pub(super) fn door(view: &View) -> Markup {
         section.door.card aria-labelledby="door-title" {
             div {
                 h3 #door-title { (icon("flask")) "Try to break it" }
-                p.quiet { "In the lab a copy of " (view.pet.name) " gets a world of its own: turn the clock, fail jobs, unplug workers." }
+                p.quiet { "A copy of " (view.pet.name) " gets a world of its own: turn the clock, fail jobs, unplug workers." }
             }
             form method="post" action="/lab" {
                 input type="hidden" name="pet" value=(view.pet.name);

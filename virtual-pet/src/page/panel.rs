@@ -64,7 +64,7 @@ pub(super) fn panel(view: &View) -> Markup {
                 section.card aria-labelledby="log-title" {
                     div.card-head {
                         h3 #log-title { "What just happened" }
-                        a.see-all href=(format!("/pet/{}/history", encoded(view.pet.name.as_str()))) { "See all" }
+                        @if view.lab.is_none() { a.see-all href=(format!("/pet/{}/history", encoded(view.pet.name.as_str()))) { "See all" } }
                     }
                     (log(&super::words::lines(&view.events, &view.reader()), view.zone, super::LOG_LINES))
                 }
@@ -162,7 +162,7 @@ fn token(job: &Job, status: &str) -> Markup {
     html! {
         span.token data-key=(job.id) data-status=(status) title=(format!("{}: {}", words.title, job.status)) {
             @match job.template.meta.get("number") {
-                Some(number) => span.number { (number) },
+                Some(number) => span.numeral { (number) },
                 None => (icon(words.icon)),
             }
         }
@@ -277,7 +277,8 @@ pub(super) fn finished(view: &View) -> Markup {
     }
 }
 
-/// The listings: the wake-up job first while there is one, then what is due next, then what ran.
+/// The listings: the wake-up job first while there is one, then what is due next, then what ran. In the lab the job that was made last comes
+/// before them.
 pub(super) fn code(view: &View) -> Markup {
     let mut waiting: Vec<_> = view.agenda.scheduled.iter().collect();
     waiting.sort_by_key(|entry| (entry.task != "wake_pet", entry.due_at));
@@ -298,6 +299,14 @@ pub(super) fn code(view: &View) -> Markup {
         due: job.due_at.map(|due| view.zone.time(due)),
     });
     jobs.extend(ran);
+    let newest = view.agenda.recent.iter().max_by_key(|job| job.created_at);
+    let newest =
+        newest.filter(|job| view.lab.is_some() && crate::lab::is_of_the_lab(&job.template.task));
+    if let Some(at) =
+        newest.and_then(|newest| jobs.iter().position(|job| job.id == newest.id.as_str()))
+    {
+        jobs[..=at].rotate_right(1);
+    }
     code::card(&view.pet, &jobs)
 }
 

@@ -64,6 +64,9 @@ pub(crate) fn lines<'a>(
     let mut last_move: HashMap<&JobId, Timestamp> = HashMap::new();
     let mut lines = Vec::new();
     for event in events {
+        if is_quiet(event) {
+            continue;
+        }
         let passed = event
             .job
             .as_ref()
@@ -207,6 +210,11 @@ pub(crate) fn changed(event: &Event, reader: &Reader<'_>) -> Told {
     }
 }
 
+/// Whether an event is told of without a line: which lesson is open is to be seen.
+fn is_quiet(event: &Event) -> bool {
+    event.kind == DID && event.data["did"] == "lesson"
+}
+
 /// What a visitor did in the lab.
 fn did(event: &Event) -> Told {
     let data = &event.data;
@@ -271,7 +279,7 @@ fn did(event: &Event) -> Told {
                 "no leader: whoever is first writes the slot",
             ),
         },
-        _ => ("book", "You opened a lesson".into(), ""),
+        other => ("flask", other.to_owned(), ""),
     };
     (icon, "pet", title, detail.to_owned())
 }
@@ -299,6 +307,12 @@ fn moved(event: &Event, passed: Option<u128>, reader: &Reader<'_>) -> Told {
         .collect();
     match event.kind.as_str() {
         "job.scheduled" => ("clock", "scheduled", format!("{title}: scheduled"), due_at),
+        "job.queued" if due.is_none() => (
+            "down",
+            "queued",
+            format!("{title}: put into the queue"),
+            text("queue").to_owned(),
+        ),
         "job.queued" => {
             let late = due.map_or(0, |due| event.at.since(due).as_millis());
             let detail = if late >= 1000 {

@@ -15,7 +15,7 @@ use super::keeping;
 use super::limits::Deed;
 use super::problem::Problem;
 use super::{App, Client, encoded, pet_name};
-use crate::game::{Adopted, Adoption, AgendaEntry};
+use crate::game::{Adopted, Adoption, AgendaEntry, Game};
 use crate::pet::{Action, PetName, PublicPet};
 
 /// The most pets on one page of the list.
@@ -152,16 +152,24 @@ pub(super) async fn release(
     Ok(Json(json!({ "released": pet.name })))
 }
 
-/// `GET /api/pets/<name>/jobs`: `scheduled` with due times, and `recent`.
+/// `GET /api/pets/<name>/jobs`: `scheduled` with due times, `recent`, and `now`, the time by which they are due.
 pub(super) async fn jobs(
     State(app): State<App>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let pet = app.game.look(&pet_name(&name)?).await?;
-    let agenda = app.game.agenda(&pet).await?;
+    jobs_of(&app.game, &pet_name(&name)?).await
+}
+
+/// The jobs of a pet of a game, and its time.
+pub(super) async fn jobs_of(game: &Game, name: &PetName) -> Result<Json<Value>, Problem> {
+    let pet = game.look(name).await?;
+    let agenda = game.agenda(&pet).await?;
     let scheduled: Vec<_> = agenda.scheduled.iter().map(scheduled_job).collect();
     let recent: Vec<_> = agenda.recent.iter().map(recent_job).collect();
-    Ok(Json(json!({ "scheduled": scheduled, "recent": recent })))
+    let now = game.now().to_string();
+    Ok(Json(
+        json!({ "now": now, "scheduled": scheduled, "recent": recent }),
+    ))
 }
 
 /// `GET /api/pets/<name>/events`.

@@ -125,6 +125,16 @@ pub(super) async fn events(
     live::stream(app, pet, query, headers).await
 }
 
+/// `GET /lab/jobs`: as `/api/pets/<name>/jobs`.
+pub(super) async fn jobs(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<axum::Json<serde_json::Value>, Problem> {
+    let world = key(&headers).and_then(|key| app.lab.world(&key));
+    let world = world.ok_or(Problem::NotInTheLab)?;
+    super::api::jobs_of(world.game(), world.pet()).await
+}
+
 /// `POST /lab/pet/<action>`: what a player can do with the pet.
 pub(super) async fn act(
     State(app): State<App>,

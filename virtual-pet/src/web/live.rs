@@ -2,7 +2,7 @@
 //!
 //! | event | data |
 //! |---|---|
-//! | `patch` | `sections`: HTML by id, those that changed; `look`: what the stage shows; `steps`: the moves of jobs since the last patch; `said`: a sentence for screen readers; `boot`: this life of the server; `restarted`: a sentence, if the page knew another; `now`, `speed` |
+//! | `patch` | `sections`: HTML by id, those that changed; `look`: what the stage shows; `steps`: the moves of jobs since the last patch; `said`: a sentence for screen readers, which nothing less may interrupt if it is of a goal that was `learned`; `boot`: this life of the server; `restarted`: a sentence, if the page knew another; `now`, `speed` |
 //! | `beat` | `now` and `speed`, every 5 s: the game's time, and how fast it passes |
 //! | `moved` | the pet has another `name`, and so the page another address; the stream ends |
 //! | `gone` | the pet was released; or, with `to`, its world was thrown away. The stream ends |
@@ -246,7 +246,10 @@ impl LivePage {
         if self.steps.len() < MOST_STEPS {
             self.steps.push(step(&event));
         }
-        if matches!(event.kind.as_str(), PET_CHANGED | LEARNED) {
+        let learned = |event: &Event| event.kind == LEARNED;
+        if learned(&event)
+            || (event.kind == PET_CHANGED && !self.said.as_ref().is_some_and(learned))
+        {
             self.said = Some(event.clone());
         }
         self.events.push_back(event);
@@ -265,6 +268,11 @@ impl LivePage {
         data["sections"] = json!(self.changed_sections(&view));
         data["look"] = view.look();
         data["steps"] = json!(std::mem::take(&mut self.steps));
+        data["learned"] = json!(
+            self.said
+                .as_ref()
+                .is_some_and(|event| event.kind == LEARNED)
+        );
         data["said"] = json!(self.said.take().and_then(|event| view.said(&event)));
         data["boot"] = json!(self.app.hub.boot().id);
         let comeback = self.comeback.take();
@@ -302,6 +310,7 @@ fn step(event: &Event) -> Value {
         "kind": event.kind,
         "job": event.job,
         "task": data["task"],
+        "due": data["due"],
         "worker": data["worker"],
         "what": data["what"],
         "req": data["req"],

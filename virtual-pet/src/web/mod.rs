@@ -143,6 +143,7 @@ pub fn router(app: App) -> Router {
         )
         .route("/lab", page(get(lab::page).post(lab::enter), "GET, POST"))
         .route("/lab/events", page(get(lab::events), "GET"))
+        .route("/lab/jobs", page(get(lab::jobs), "GET"))
         .route(
             "/lab/pet/{action}",
             page(axum::routing::post(lab::act), "POST"),

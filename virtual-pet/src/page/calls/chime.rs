@@ -1,6 +1,6 @@
 lullaby
     .scheduler()
-    .schedule(NAME, Chime { policy: POLICY })
+    .schedule(NAME, Chime { policy })
     .every(HOUR)
     .missed(MISSED)
     .await?
