@@ -87,8 +87,8 @@ async function fly(job, target, stops) {
     const legs = [...stops.slice(1), { rect: null, stay: 0 }];
     const duration = Math.min(FLIGHT, (LATE - legs.length * TRAY) / legs.length);
     for (const { rect, stay, bot } of legs) {
-      const next = rect ?? box(target);
-      if (flight.over) break;
+      const next = rect ?? shown(box(tokenOf(job))); // It may have gone on by now, or off the page.
+      if (flight.over || !next) break;
       await glide(flight, here, next, duration);
       here = next;
       if (bot) bot.setAttribute("data-busy", "");

@@ -64,6 +64,13 @@ struct Place {
     used: Timestamp,
 }
 
+impl Drop for Place {
+    /// Open pages still hold the world; they hear of its end.
+    fn drop(&mut self) {
+        self.world.end();
+    }
+}
+
 /// Why there is no world.
 #[derive(Clone, Debug)]
 pub enum NoWorld {

@@ -241,6 +241,11 @@ impl World {
         }
     }
 
+    /// Ends its thread, with all that it holds.
+    pub(super) fn end(&self) {
+        self.inner.end.cold();
+    }
+
     /// Completes once it was thrown away. Cancel safe.
     pub async fn ended(&self) {
         self.inner.end.reached(Stop::Warm).await;
@@ -301,7 +306,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        self.inner.end.cold();
+        self.end();
     }
 }
 

@@ -64,7 +64,7 @@ fn clock(view: &View, look: &Look) -> Markup {
                 (icon("skip"))
                 @if look.skipping { "Time flies…" }
                 @else {
-                    "Skip to the next job"
+                    "Skip" span.more { " to the next job" }
                     @if let Some(next) = next {
                         small { (task_words(&next.task).title) " " span.countdown role="timer" data-due=(next.due_at.as_millis()) { (countdown(next.due_at.since(view.now))) } }
                     }
