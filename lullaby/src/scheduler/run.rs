@@ -40,6 +40,8 @@ pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
             }
         };
         if coming.more {
+            // A store in memory answers at once: without this nobody else on the thread would have a turn.
+            tokio::task::yield_now().await;
             continue;
         }
         tokio::select! {

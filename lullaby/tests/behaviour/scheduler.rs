@@ -90,6 +90,33 @@ async fn a_slot_on_time_comes_before_what_an_outage_left_to_make_up_for() {
     assert_eq!(first.id, on_time.slot_job_id(due));
 }
 
+/// Ten times a second each, more than any scheduler decides.
+#[tokio::test]
+async fn a_scheduler_that_cannot_keep_up_still_hears_of_its_shutdown() {
+    let lullaby = Lullaby::open("memory:").await.expect("opens");
+    let store = lullaby.store();
+    let one = lullaby.scheduler().schedule("0", Add { a: 1, b: 1 });
+    let one = one.every(Duration::from_millis(100)).await.expect("made");
+    for n in 1..20_000 {
+        let mut record = one.clone();
+        record.id = lullaby::schedule::ScheduleId::random();
+        record.name = n.to_string();
+        store.put_schedule(record, None).await.expect("put");
+    }
+    let mut queued = store.signals().listen(lullaby::store::Topic::Queued);
+    queued.reset();
+    let worker = Worker::builder(&lullaby, Tasks::new()).queues(["elsewhere"]);
+    let shutdown = Shutdown::new();
+    let mut running = tokio::spawn(worker.build().expect("fits").run(shutdown.clone()));
+    queued.raised().await;
+    shutdown.warm();
+    let clock = lullaby.clock();
+    tokio::select! {
+        ended = &mut running => ended.expect("no panic"),
+        () = clock.sleep_until(clock.now() + PATIENCE) => panic!("it goes on for ever"),
+    }
+}
+
 #[tokio::test]
 async fn a_first_time_and_a_repeat_count_as_rq_scheduler_has_them() {
     let sandbox = sandbox();
