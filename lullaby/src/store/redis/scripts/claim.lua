@@ -12,8 +12,9 @@ if max == 0 or (queues > 0 and call('EXISTS', rq .. 'suspended') == 1) then retu
 local avoided, avoids = {}, #ARGV >= 10 + queues
 for i = 10 + queues, #ARGV do avoided[ARGV[i]] = true end
 local lease_until = after(lease)
+local lease_text = int(lease_until)
 -- RQ's deadline: always well ahead of ours, so that no Python cleanup takes a running job.
-local wip = math.max(now + 120000, lease_until + 30000) / 1000
+local wip = string.format('%.3f', math.max(now + 120000, lease_until + 30000) / 1000)
 
 -- How far a queue is looked through behind ids that are left alone.
 local SCAN = 10000
@@ -69,10 +70,10 @@ local function start(id, queue)
   -- Redis' own expiry is set on jobs with a ttl, and on those that have ended before.
   if real_time and (expires or may_expire) then call('PERSIST', key) end
   call('HSET', key, 'status', 'started', 'started_at', now_text, 'worker_name', worker,
-    'lullaby_run', token .. ' ' .. now_text, 'lullaby_lease', int(lease_until))
+    'lullaby_run', token .. ' ' .. now_text, 'lullaby_lease', lease_text)
   add(rq .. 'wip:' .. queue, wip, id .. ':' .. execution_id(token))
-  add(own .. 'leases', int(lease_until), member(job.n, id))
-  tell(job, 'job.started', text('worker', worker) .. number('token', tonumber(token)))
+  add(own .. 'leases', lease_text, member(job.n, id))
+  if job.subject then tell(job, 'job.started', text('worker', worker) .. number('token', tonumber(token))) end
   hash[#hash + 1], hash[#hash + 2] = 'origin', queue
   answer[#answer + 1] = { id, token, hash }
 end

@@ -35,7 +35,6 @@ local function may_move(queue)
 end
 
 local function move(job)
-  call('ZREM', rq .. 'scheduled:' .. job.queue, job.id)
   tell_queued(job)
   enter_queue(job, job.at_front)
   moved = moved + 1
@@ -45,19 +44,24 @@ end
 while moved < limit and not served do
   local members = call('ZRANGEBYSCORE', own .. 'due', '-inf', int(now), 'LIMIT', 0, limit - moved)
   if #members == 0 then break end
+  call('ZREM', own .. 'due', unpack(members))
+  local gone = {}
   for _, each in ipairs(members) do
     local job = load(member_id(each))
     local score = job and job.status == 'scheduled' and call('ZSCORE', rq .. 'scheduled:' .. job.queue, job.id)
-    call('ZREM', own .. 'due', each)
     -- Gone from RQ's registry: a Python scheduler moved it, or somebody withdrew it. A lock of Python's: it will.
     if score and may_move(job.queue) then
       if tonumber(score) * 1000 > now + 0.5 then
         call('ZADD', own .. 'due', int(math.ceil(tonumber(score) * 1000)), each)
       else
         move(job)
+        local ids = gone[job.queue] or {}
+        gone[job.queue] = ids
+        ids[#ids + 1] = job.id
       end
     end
   end
+  for queue, ids in pairs(gone) do call('ZREM', rq .. 'scheduled:' .. queue, unpack(ids)) end
 end
 
 local next_due
@@ -84,6 +88,7 @@ for _, queue in ipairs(queues) do
         if job and job.status == 'scheduled' then
           -- Of one that Python scheduled we know no time of ours.
           if call('ZREM', own .. 'due', member(job.n, id)) == 0 then job.due = nil end
+          call('ZREM', registry, id)
           move(job)
           call('HDEL', own .. 'missing', id)
         elseif job then

@@ -24,12 +24,12 @@ end
 
 local function settle(i)
   local id, token, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local job = load(id)
+  local job = kind == 'F' and load_to_finish(id) or load(id)
   if not job or token_of(job) ~= token then return 0 end
   if not leave_wip(job, token) then return 0 end
   leases[#leases + 1] = member(job.n, id)
   forget_beat(job, token)
-  local by = text('worker', job.worker)
+  local by = job.subject and text('worker', job.worker)
   if kind == 'F' then count(job, 'successful_job_count')
   elseif kind == 'X' or kind == 'R' or kind == 'S' then count(job, 'failed_job_count') end
   if kind == 'F' then
