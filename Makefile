@@ -16,7 +16,7 @@ browser:
 soak:
 	LULLABY_SOAK=1 CARGO_PROFILE_DEV_OPT_LEVEL=2 scripts/test
 
-# Prints tables; asserts nothing.
+# Prints tables of both stores and of two peers, in ten to fifteen minutes; asserts nothing. Wants redis-server, and python3 for RQ.
 bench:
 	cargo run --release --locked -p lullaby-bench
 
