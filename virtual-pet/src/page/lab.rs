@@ -374,7 +374,12 @@ fn verdict(view: &View, line: &LedgerLine) -> String {
     match &line.verdict {
         Verdict::Fired { .. } => {
             let late = line.decided_at.since(line.last);
-            if late.as_secs() > 0 {
+            if line.slots > 1 && late.as_secs() > 0 {
+                format!(
+                    "{slots}: a run each, made up for at {}",
+                    time(line.decided_at)
+                )
+            } else if late.as_secs() > 0 {
                 format!("{slots}: ran, {} late", in_words(late))
             } else {
                 format!("{slots}: ran on time")
