@@ -220,9 +220,14 @@ def test_kill_horse_fails_what_runs_here(default_queue, conn, programs):
     programs.rust_worker()
     for job in jobs:
         ended(job, "started")
-    send_kill_horse_command(conn, jobs[0].worker_name)
+
+    # Told once and forgotten: a worker that has not heard yet that its claim was granted has nothing to kill.
+    def killed():
+        send_kill_horse_command(conn, jobs[0].worker_name)
+        return all(job.get_status() == "failed" for job in jobs)
+
+    wait_for(killed, "the jobs to fail")
     for job in jobs:
-        ended(job, "failed")
         assert "Work-horse terminated unexpectedly" in job.latest_result().exc_string
     # The worker goes on.
     assert ended(default_queue.enqueue("demo.add", 1, 2)).return_value() == 3
