@@ -1,5 +1,7 @@
 //! What is said at the start about a server that may not keep what it is given.
 
+use std::sync::atomic::Ordering;
+
 use super::Core;
 use super::answer::{text, texts};
 use crate::error::Result;
@@ -15,6 +17,8 @@ impl Core {
             // Not everybody may ask.
             return Ok(());
         };
+        let cluster = field(&info, "redis_mode") == "cluster";
+        self.in_cluster.store(cluster, Ordering::Relaxed);
         let mut saves = redis::cmd("CONFIG");
         saves.arg("GET").arg("save");
         let saves = self.link.command(&saves).await.and_then(texts).ok();
@@ -26,14 +30,17 @@ impl Core {
     }
 }
 
+/// A field of the answer to `INFO`; empty if there is none.
+fn field<'a>(info: &'a str, name: &str) -> &'a str {
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_default().trim()
+}
+
 /// `saves`: whether snapshots are configured, if the server tells.
 fn warnings(info: &str, saves: Option<bool>) -> Vec<String> {
-    let field = |name: &str| {
-        let line = info
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.unwrap_or_default().trim()
-    };
+    let field = |name| field(info, name);
     let mut warnings = Vec::new();
     let policy = field("maxmemory_policy");
     if !policy.is_empty() && policy != "noeviction" {

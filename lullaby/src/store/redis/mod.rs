@@ -30,7 +30,7 @@ mod zlib;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -152,6 +152,8 @@ struct Core {
     intake: Intake,
     /// With what this process holds RQ's scheduler locks.
     owner: String,
+    /// Whether the server is a node of a Redis Cluster, where keys of two slots cannot be in one step.
+    in_cluster: AtomicBool,
     avoided: Mutex<Avoided>,
     /// Where the search for jobs that Python lost goes on, as `SCAN` counts.
     walk: AtomicU64,
@@ -181,6 +183,7 @@ impl RedisStore {
             ears: Ears::default(),
             intake: Intake::default(),
             owner: format!("lullaby-{}", uuid::Uuid::new_v4().simple()),
+            in_cluster: AtomicBool::new(false),
             avoided: Mutex::default(),
             walk: AtomicU64::default(),
             serializers: Mutex::default(),

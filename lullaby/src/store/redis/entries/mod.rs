@@ -112,7 +112,7 @@ impl ForeignEntries {
     }
 
     /// Runs every entry that is due by the server's clock, and holds the locks of Python's schedulers for the next 61 s. Cancel safe: each
-    /// entry ran as a whole or not at all.
+    /// entry ran as a whole or not at all. In a Redis Cluster it only holds the locks: there an entry and its job are in two slots.
     ///
     /// # Errors
     /// If Redis cannot be reached.
@@ -121,6 +121,9 @@ impl ForeignEntries {
         let mut reads_all = true;
         let held = self.hold(self.reads_all.load(Ordering::Relaxed)).await?;
         failpoint::hit("entries.held");
+        if !self.core.reaches_entries() {
+            return Ok(round);
+        }
         let now = self.core.server_now().await?;
         round.standing_by = held == "python's";
         // Entries that stay behind are paged over, so that they never hide those behind them.
@@ -183,7 +186,7 @@ impl ForeignEntries {
             .script(&scripts::HOLD_LOCKS)
             .arg(&self.core.owner)
             .arg(LIVE.as_secs())
-            .arg(ENTRIES_LOCK)
+            .arg(self.core.entries_lock())
             .arg(u8::from(entries_too));
         for queue in &self.queues {
             call = call.arg(queue.as_str());
@@ -280,6 +283,20 @@ impl Core {
         }
     }
 
+    /// Whether rq-scheduler's entries can be run here: in a Redis Cluster they are in another slot than the jobs.
+    fn reaches_entries(&self) -> bool {
+        !self.in_cluster.load(Ordering::Relaxed)
+    }
+
+    /// rq-scheduler's lock; empty where it must not be touched.
+    fn entries_lock(&self) -> &'static str {
+        if self.reaches_entries() {
+            ENTRIES_LOCK
+        } else {
+            ""
+        }
+    }
+
     async fn count_entries(&self) -> Result<u64> {
         let mut command = redis::cmd("ZCARD");
         super::answer::count(self.link.command(command.arg(ENTRIES)).await?)
@@ -301,7 +318,7 @@ impl Core {
     /// See [`ForeignEntries::leave`].
     pub(super) async fn leave_locks(&self) -> Result<()> {
         let call = self.script(&scripts::LEAVE_LOCKS);
-        let call = call.arg(&self.owner).arg(ENTRIES_LOCK);
+        let call = call.arg(&self.owner).arg(self.entries_lock());
         self.link.call(call).await?;
         failpoint::hit("entries.left");
         Ok(())

@@ -3,7 +3,7 @@
 -- A lock whose value begins with "lullaby" is every live scheduler's of ours, so that a successor goes on at once where another died.
 --
 -- ARGV[6]  this scheduler                  ARGV[7]  for how many seconds it counts as live
--- ARGV[8]  rq:scheduler_lock               ARGV[9]  whether to hold it: 1, or 0 to let go of it
+-- ARGV[8]  rq:scheduler_lock, or empty     ARGV[9]  whether to hold it: 1, or 0 to let go of it
 -- ARGV[10…] the queues whose lock it holds, at most 1,000; none means all there are
 -- Answer   "ours", "python's" or "free": how rq-scheduler's lock stands
 local me, ttl = ARGV[6], tonumber(ARGV[7])
@@ -24,6 +24,7 @@ if #queues == 0 then
 end
 for _, queue in ipairs(queues) do hold(rq .. 'scheduler-lock:' .. queue) end
 
+if ARGV[8] == '' then return 'free' end
 if ARGV[9] == '1' then return hold(ARGV[8]) and 'ours' or "python's" end
 local holder = call('GET', ARGV[8])
 if not holder then return 'free' end
