@@ -3,8 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use super::Core;
-use super::answer::{text, texts};
+use super::answer::{optional_text, text, texts};
 use crate::error::Result;
+
+/// The newest RQ that all of `interop/` runs against.
+const TESTED_RQ: (u32, u32) = (3, 0);
+/// How many workers are asked for their version.
+const LOOKED_AT: usize = 50;
 
 impl Core {
     /// Connects, and warns of whatever makes this server a risky place for jobs.
@@ -23,10 +28,40 @@ impl Core {
         saves.arg("GET").arg("save");
         let saves = self.link.command(&saves).await.and_then(texts).ok();
         let saves = saves.map(|pair| pair.get(1).is_some_and(|rules| !rules.is_empty()));
-        for warning in warnings(&info, saves) {
+        let mut warnings = warnings(&info, saves);
+        if let Ok(Some(version)) = self.untested_rq().await {
+            warnings.push(format!(
+                "a worker of RQ {version} is here; this was tested up to RQ {}.{}, and a newer one may keep its jobs otherwise",
+                TESTED_RQ.0, TESTED_RQ.1
+            ));
+        }
+        for warning in warnings {
             tracing::warn!(redis = self.link.location(), "{warning}");
         }
         Ok(())
+    }
+
+    /// The newest RQ among the workers on this server, if it is newer than the ones that this driver was tested with.
+    async fn untested_rq(&self) -> Result<Option<String>> {
+        let mut some = redis::cmd("SRANDMEMBER");
+        some.arg(self.keys.workers()).arg(LOOKED_AT);
+        let mut pipe = redis::pipe();
+        for key in texts(self.link.command(&some).await?)? {
+            pipe.cmd("HGET").arg(key).arg("version");
+        }
+        let mut newest = None;
+        for version in self.link.pipeline(&pipe).await? {
+            // Ours say "lullaby" first, and that is no number.
+            let version = optional_text(version)?.unwrap_or_default();
+            if number(&version) > TESTED_RQ
+                && newest
+                    .as_deref()
+                    .is_none_or(|known| number(known) < number(&version))
+            {
+                newest = Some(version);
+            }
+        }
+        Ok(newest)
     }
 }
 
@@ -36,6 +71,12 @@ fn field<'a>(info: &'a str, name: &str) -> &'a str {
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.unwrap_or_default().trim()
+}
+
+/// The first two numbers of a version.
+fn number(version: &str) -> (u32, u32) {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
 /// `saves`: whether snapshots are configured, if the server tells.
@@ -55,11 +96,7 @@ fn warnings(info: &str, saves: Option<bool>) -> Vec<String> {
         );
     }
     let version = field("redis_version");
-    let mut parts = version
-        .split('.')
-        .map(|part| part.parse::<u32>().unwrap_or(0));
-    let number = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    if !version.is_empty() && number < (6, 2) {
+    if !version.is_empty() && number(version) < (6, 2) {
         warnings.push(format!("this is Redis {version}; 6.2 or newer is needed"));
     }
     warnings

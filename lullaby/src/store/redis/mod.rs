@@ -4,6 +4,7 @@
 //! know stands beside it, in keys under `lullaby:` and hash fields named `lullaby_*`. Each move of jobs is one Lua script, a file in `scripts/`,
 //! that takes up to 1,000 of them and checks before it writes.
 
+mod address;
 mod answer;
 pub mod call;
 mod check;
@@ -334,7 +335,7 @@ impl Work for RedisStore {
         until(
             host,
             host.now() + HEARING,
-            self.core.ears.hear_worker(channel),
+            self.core.ears.hear_worker(channel, worker.clone()),
         )
         .await;
         self.core.announce(&worker).await

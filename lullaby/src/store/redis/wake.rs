@@ -18,7 +18,7 @@ use super::keys::ENTRIES;
 use super::scripts;
 use crate::clock::{Clock as _, until};
 use crate::error::Result;
-use crate::store::{POLL, Topic, WorkerCommand};
+use crate::store::{POLL, Topic, WorkerCommand, WorkerRecord};
 
 /// How often the listening connection is asked for the time: it also shows whether it still stands.
 const ASK: Duration = Duration::from_secs(5);
@@ -34,19 +34,28 @@ pub(super) struct Ears {
 #[derive(Default)]
 struct State {
     connection: Option<MultiplexedConnection>,
-    /// The channels of this process's workers, and what they were told and have not asked for yet.
-    workers: HashMap<String, Vec<WorkerCommand>>,
+    /// The workers of this process, by their channels.
+    workers: HashMap<String, Heard>,
+}
+
+struct Heard {
+    /// As it was last announced.
+    record: WorkerRecord,
+    /// What it was told and has not asked for yet.
+    told: Vec<WorkerCommand>,
 }
 
 impl Ears {
     /// Hears what Python's commands tell this worker, from now on: they are told once, to whoever listens.
-    pub(super) async fn hear_worker(&self, channel: String) {
+    pub(super) async fn hear_worker(&self, channel: String, record: WorkerRecord) {
         let connection = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.workers.contains_key(&channel) {
+            if let Some(heard) = state.workers.get_mut(&channel) {
+                heard.record = record;
                 return;
             }
-            state.workers.insert(channel.clone(), Vec::new());
+            let told = Vec::new();
+            state.workers.insert(channel.clone(), Heard { record, told });
             state.connection.clone()
         };
         match connection {
@@ -68,32 +77,39 @@ impl Ears {
 
     fn tell(&self, channel: &str, command: WorkerCommand) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(told) = state.workers.get_mut(channel) {
-            told.push(command);
+        if let Some(heard) = state.workers.get_mut(channel) {
+            heard.told.push(command);
         }
     }
 
     /// What this worker was told since it was last asked.
     pub(super) fn take_commands(&self, channel: &str) -> Vec<WorkerCommand> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = state.workers.get_mut(channel);
-        told.map(std::mem::take).unwrap_or_default()
+        let heard = state.workers.get_mut(channel);
+        heard
+            .map(|heard| std::mem::take(&mut heard.told))
+            .unwrap_or_default()
     }
 
-    fn set(&self, connection: Option<MultiplexedConnection>) -> Vec<String> {
+    fn set(&self, connection: Option<MultiplexedConnection>) -> Vec<(String, WorkerRecord)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.hears.send_replace(false);
         state.connection = connection;
-        state.workers.keys().cloned().collect()
+        let workers = state.workers.iter();
+        workers
+            .map(|(channel, heard)| (channel.clone(), heard.record.clone()))
+            .collect()
     }
 }
 
 /// Listens for ever; ended by the store that started it.
 pub(super) async fn listen(core: Arc<Core>) {
+    let mut again = false;
     loop {
-        if let Err(error) = listen_once(&core).await {
+        if let Err(error) = listen_once(&core, again).await {
             tracing::warn!(%error, "does not hear of changes; looks once a second until the server is back");
         }
+        again = true;
         core.ears.set(None);
         core.link.suspect();
         core.signals.raise_all();
@@ -102,9 +118,10 @@ pub(super) async fn listen(core: Arc<Core>) {
     }
 }
 
-async fn listen_once(core: &Core) -> Result<()> {
+async fn listen_once(core: &Core, again: bool) -> Result<()> {
     let (pushed, mut pushes) = unbounded_channel();
     let mut connection = core.link.listening(pushed).await?;
+    core.link.hope().await;
     let hears = track(core, &mut connection).await;
     if !hears {
         tracing::warn!(
@@ -116,8 +133,13 @@ async fn listen_once(core: &Core) -> Result<()> {
         .subscribe(core.keys.wake())
         .await
         .map_err(broken)?;
-    for worker in core.ears.set(Some(connection.clone())) {
-        connection.subscribe(worker).await.map_err(broken)?;
+    for (channel, mut record) in core.ears.set(Some(connection.clone())) {
+        connection.subscribe(channel).await.map_err(broken)?;
+        if again {
+            // The server may have lost what it knew of it.
+            record.seen_at = core.clock.now();
+            core.announce(&record).await?;
+        }
     }
     core.ears.hears.send_replace(true);
     // Whatever happened while nobody listened.
