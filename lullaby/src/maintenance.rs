@@ -23,7 +23,7 @@ pub(crate) async fn run(lullaby: &Lullaby, lease: Duration, shutdown: &Shutdown)
     let mut trust = LeaseTrust::new(clock, lease);
     while shutdown.state() == Stop::No {
         orphans.reset();
-        let expired = trust.leases_count(clock);
+        let expired = trust.leases_count(clock, store.interruptions());
         let work = lullaby
             .health()
             .watch("maintenance", clock, keep_house(store, expired));
@@ -80,14 +80,16 @@ pub(crate) async fn keep_house(store: &dyn Store, expired: bool) -> Result<bool>
     }
 }
 
-/// Whether expired leases may be believed. For one lease after the start, after a store error, and after the clock was stepped, they may
-/// not: their owners may not have had a chance to renew them, or the step alone made them look expired.
+/// Whether expired leases may be believed. For one lease after the start, after the store was away, and after the clock was stepped, they
+/// may not: their owners may not have had a chance to renew them, or the step alone made them look expired.
 struct LeaseTrust {
     lease: Duration,
     /// Monotonic.
     from: Duration,
     /// Time of day minus monotonic time, in milliseconds, when last looked at.
     offset: i64,
+    /// How often the store had been away by then.
+    interruptions: u64,
 }
 
 impl LeaseTrust {
@@ -96,6 +98,7 @@ impl LeaseTrust {
             lease,
             from: clock.monotonic() + lease,
             offset: offset(clock),
+            interruptions: 0,
         }
     }
 
@@ -103,7 +106,12 @@ impl LeaseTrust {
         self.from = clock.monotonic() + self.lease;
     }
 
-    fn leases_count(&mut self, clock: &dyn Clock) -> bool {
+    fn leases_count(&mut self, clock: &dyn Clock, interruptions: u64) -> bool {
+        if interruptions != self.interruptions {
+            // Between two looks of ours it may have been away for longer than a lease lasts, and nobody could renew.
+            self.interruptions = interruptions;
+            self.lose(clock);
+        }
         let offset = offset(clock);
         if (offset - self.offset).abs() > CLOCKS_PART {
             tracing::warn!(
@@ -121,4 +129,24 @@ fn offset(clock: &dyn Clock) -> i64 {
     let monotonic = i64::try_from(clock.monotonic().as_millis()).unwrap_or(i64::MAX);
     let now: Timestamp = clock.now();
     now.as_millis().saturating_sub(monotonic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn leases_are_not_believed_for_one_lease_after_the_store_was_away() {
+        let clock = ManualClock::new(Timestamp::from_millis(0));
+        let lease = Duration::from_secs(15);
+        let mut trust = LeaseTrust::new(&clock, lease);
+        assert!(!trust.leases_count(&clock, 0));
+        clock.advance(lease);
+        assert!(trust.leases_count(&clock, 0));
+        // It went and came back between two looks, and no call failed.
+        assert!(!trust.leases_count(&clock, 1));
+        clock.advance(lease);
+        assert!(trust.leases_count(&clock, 1));
+    }
 }

@@ -494,6 +494,12 @@ pub trait Wake: fmt::Debug + Send + Sync + 'static {
     /// without a signal, at most [`POLL`] late.
     fn signals(&self) -> &Signals;
 
+    /// How often the store has been away, as far as this process saw: for one lease after each time nobody's expired lease is believed,
+    /// because its owner may not have had a chance to renew it.
+    fn interruptions(&self) -> u64 {
+        0
+    }
+
     /// Where it is, for people: `sqlite:./data/lullaby.db`. No passwords.
     fn location(&self) -> String;
 

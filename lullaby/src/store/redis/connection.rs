@@ -3,6 +3,7 @@
 //! redis-rs' own defaults are not ours: it leaves Nagle's algorithm on, which holds small writes back for up to 40 ms, and gives up on
 //! an answer after half a second, which a server that forks for its persistence exceeds.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub(super) struct Link {
     location: String,
     clock: SystemClock,
     live: Mutex<Option<MultiplexedConnection>>,
+    interruptions: AtomicU64,
     /// Held while a connection is made, so that many callers make one.
     attempt: tokio::sync::Mutex<Attempt>,
 }
@@ -66,6 +68,7 @@ impl Link {
             location,
             clock: SystemClock::default(),
             live: Mutex::default(),
+            interruptions: AtomicU64::new(0),
             attempt: tokio::sync::Mutex::default(),
         }))
     }
@@ -140,7 +143,7 @@ impl Link {
     fn judge<T>(&self, answer: RedisResult<T>) -> Result<T> {
         answer.map_err(|error| {
             if error.is_unrecoverable_error() || error.is_timeout() || error.is_io_error() {
-                *self.live() = None;
+                self.suspect();
             }
             self.failed(error)
         })
@@ -154,6 +157,12 @@ impl Link {
     /// Forgets the connection: somebody saw the server go.
     pub(super) fn suspect(&self) {
         *self.live() = None;
+        self.interruptions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often the server was seen to go.
+    pub(super) fn interruptions(&self) -> u64 {
+        self.interruptions.load(Ordering::Relaxed)
     }
 
     pub(super) async fn command(&self, command: &Cmd) -> Result<Value> {

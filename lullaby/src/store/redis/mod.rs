@@ -477,6 +477,10 @@ impl Wake for RedisStore {
         &self.core.signals
     }
 
+    fn interruptions(&self) -> u64 {
+        self.core.link.interruptions()
+    }
+
     fn location(&self) -> String {
         self.core.link.location().to_owned()
     }

@@ -55,7 +55,9 @@ impl Ears {
                 return;
             }
             let told = Vec::new();
-            state.workers.insert(channel.clone(), Heard { record, told });
+            state
+                .workers
+                .insert(channel.clone(), Heard { record, told });
             state.connection.clone()
         };
         match connection {
