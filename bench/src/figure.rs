@@ -55,17 +55,21 @@ pub(crate) fn print_pairs(modes: [&str; 2], [left, right]: [&[Figure]; 2]) {
     println!(
         "| measured | {first} | {second} | Redis µs/job | commands/job |\n|---|---|---|---|---|"
     );
-    for (at, figure) in left.iter().enumerate() {
-        let other = right.get(at).map_or("", |other| &other.result);
-        let (cpu, commands) = figure.spent.map_or_else(Default::default, |spent| {
-            (
-                format!("{:.1}", spent.cpu_us),
-                format!("{:.1}", spent.commands),
-            )
+    let row = |what: &str, [left, right]: [&str; 2], spent: Option<PerJob>| {
+        let [cpu, commands] = spent.map_or_else(Default::default, |spent| {
+            [spent.cpu_us, spent.commands].map(|number| format!("{number:.1}"))
         });
-        println!(
-            "| {} | {} | {other} | {cpu} | {commands} |",
-            figure.what, figure.result
-        );
+        println!("| {what} | {left} | {right} | {cpu} | {commands} |");
+    };
+    for figure in left {
+        let other = right.iter().find(|other| other.what == figure.what);
+        let other = other.map_or("", |other| &other.result);
+        row(&figure.what, [&figure.result, other], figure.spent);
+    }
+    // What failed in the first mode only.
+    for figure in right {
+        if !left.iter().any(|other| other.what == figure.what) {
+            row(&figure.what, ["", &figure.result], None);
+        }
     }
 }

@@ -154,7 +154,7 @@ fn measure_sqlite(options: &Options) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for part in ON_SQLITE {
         if options.wants(&format!("sqlite/{part}")) {
-            figures.extend(start_part(options, part, None)?);
+            figures.extend(or_failure(part, start_part(options, part, None)));
         }
     }
     Ok(figures)
@@ -168,15 +168,12 @@ fn measure_redis(options: &Options) -> anyhow::Result<()> {
         if !skipped {
             for part in ON_REDIS {
                 if options.wants(&format!("redis/{part}")) {
-                    figures.extend(on_server(options, part, persistence)?);
+                    figures.extend(or_failure(part, on_server(options, part, persistence)));
                 }
             }
-            figures.extend(peers::measure(
-                &options.folder,
-                options.divide,
-                persistence,
-                |name| options.wants(name),
-            )?);
+            let wants = |name: &str| options.wants(name);
+            let (folder, divide) = (&options.folder, options.divide);
+            figures.extend(peers::measure(folder, divide, persistence, wants));
         }
         modes.push(figures);
     }
@@ -190,6 +187,16 @@ fn measure_redis(options: &Options) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// One part that fails takes no other with it: it says so in its place in the table.
+fn or_failure(name: &str, figures: anyhow::Result<Vec<Figure>>) -> Vec<Figure> {
+    let figures =
+        figures.unwrap_or_else(|error| vec![Figure::new(name, format!("failed: {error:#}"))]);
+    for Figure { what, result, .. } in &figures {
+        eprintln!("  {what}: {result}");
+    }
+    figures
 }
 
 /// Each part has a server of its own.

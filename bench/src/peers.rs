@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use anyhow::Context as _;
 use serde::Deserialize;
 
 use crate::figure::Figure;
 use crate::redis_server::{Look, Persistence, RedisServer};
 use crate::workload::{lateness, per_second, thousands};
-use crate::{absolute, lines_of};
+use crate::{absolute, lines_of, or_failure};
 
 /// What a peer says of one task.
 #[derive(Deserialize, Debug)]
@@ -66,51 +67,59 @@ pub(crate) fn measure(
     divide: usize,
     persistence: Persistence,
     wanted: impl Fn(&str) -> bool,
-) -> anyhow::Result<Vec<Figure>> {
+) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for peer in PEERS
-        .iter()
-        .filter(|peer| wanted(&format!("peers/{}", peer.name)))
-    {
+    let wanted = |peer: &&Peer| wanted(&format!("peers/{}", peer.name));
+    for peer in PEERS.iter().filter(wanted) {
         if let Err(reason) = (peer.make)(folder) {
             figures.push(Figure::new(peer.name, format!("left out: {reason:#}")));
             continue;
         }
-        for (verb, count, words) in peer.tasks {
+        for task in peer.tasks {
+            let (verb, count, words) = *task;
             eprintln!("{} {verb}", peer.name);
-            let count = count / divide;
-            let server = RedisServer::start(folder, persistence)?;
-            let url = server.url();
-            let mut look = Look::at(&url)?;
-            let ask = |verb: &str| -> anyhow::Result<Vec<Answer>> {
-                let mut command = (peer.make)(folder)?;
-                command.args([&url, verb, &count.to_string()]);
-                lines_of(&mut command, peer.name)
-            };
-            if *verb == "drain" {
-                ask("fill")?;
-            }
-            let before = look.spent()?;
-            for answer in ask(verb)? {
-                let what = format!("{}: {words}", peer.name);
-                figures.push(match answer {
-                    Answer::Rate { jobs, seconds } => {
-                        let what = format!("{what} ({})", thousands(jobs as u64));
-                        Figure::new(what, per_second(jobs, seconds))
-                            .spent(Some(look.since(before, jobs)?))
-                    }
-                    Answer::Lateness { late_ms, of } => {
-                        let mut late_us: Vec<_> =
-                            late_ms.iter().map(|ms| (ms * 1000.0) as i64).collect();
-                        let ran = late_us.len();
-                        Figure::new(
-                            format!("{what} ({ran} of {of} ran)"),
-                            lateness(&mut late_us),
-                        )
-                    }
-                });
-            }
+            let task = (verb, count / divide, words);
+            let done = run(peer, task, folder, persistence);
+            figures.extend(or_failure(&format!("{}: {words}", peer.name), done));
         }
+    }
+    figures
+}
+
+/// One task on a server of its own.
+fn run(
+    peer: &Peer,
+    (verb, count, words): Task,
+    folder: &Path,
+    persistence: Persistence,
+) -> anyhow::Result<Vec<Figure>> {
+    let server = RedisServer::start(folder, persistence)?;
+    let url = server.url();
+    let mut look = Look::at(&url)?;
+    let ask = |verb: &str| -> anyhow::Result<Vec<Answer>> {
+        let mut command = (peer.make)(folder)?;
+        command.args([&url, verb, &count.to_string()]);
+        lines_of(&mut command, peer.name)
+    };
+    if verb == "drain" {
+        ask("fill")?;
+    }
+    let before = look.spent()?;
+    let mut figures = Vec::new();
+    for answer in ask(verb)? {
+        let what = format!("{}: {words}", peer.name);
+        figures.push(match answer {
+            Answer::Rate { jobs, seconds } => {
+                let what = format!("{what} ({})", thousands(jobs as u64));
+                Figure::new(what, per_second(jobs, seconds)).spent(Some(look.since(before, jobs)?))
+            }
+            Answer::Lateness { late_ms, of } => {
+                let mut late_us: Vec<_> = late_ms.iter().map(|ms| (ms * 1000.0) as i64).collect();
+                let ran = late_us.len();
+                let late = lateness(&mut late_us);
+                Figure::new(what, format!("{late}; {ran} of {of} ran"))
+            }
+        });
     }
     Ok(figures)
 }
@@ -160,7 +169,8 @@ fn sidekiq(folder: &Path) -> anyhow::Result<Command> {
 
 fn succeed(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_owned();
-    let status = command.stdout(Stdio::null()).status()?;
+    let started = command.stdout(Stdio::null()).status();
+    let status = started.with_context(|| format!("starting {}", program.display()))?;
     anyhow::ensure!(status.success(), "{} failed: {status}", program.display());
     Ok(())
 }
