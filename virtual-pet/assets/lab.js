@@ -8,6 +8,8 @@ let opening = false; // A lesson was asked for: its title gets the focus once it
 
 export function startLab() {
   document.addEventListener("submit", (event) => {
+    // The form's own way out, and not the one for those whose world has gone.
+    if (event.target.matches("[action='/lab/leave']")) document.querySelector("main").dataset.leaving = "";
     const form = event.target.closest("form[data-deed]");
     if (!form) return;
     event.preventDefault();

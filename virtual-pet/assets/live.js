@@ -83,6 +83,7 @@ function hear({ name, data, id }) {
   if (name === "patch") patch(data);
   if (name === "bye" && state.leads) return lose(data.retry_ms * (0.5 + Math.random()));
   if (name === "moved") { state.source?.close(); location.replace(`/pet/${encodeURIComponent(data.name)}`); return; }
+  if (name === "gone" && "leaving" in home.dataset) return;
   if (name === "gone") { state.source?.close(); if (data.to) location.href = data.to; else location.reload(); return; }
   tell("live");
 }
