@@ -44,3 +44,7 @@ def note(key, value):
     job = rq.get_current_job()
     job.meta[key] = value
     job.save_meta()
+
+
+def note_success(job, connection, result):
+    connection.set(f"test:success:{job.id}", result)

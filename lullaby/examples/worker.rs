@@ -89,6 +89,22 @@ async fn sleep(task: Sleep, ctx: Context) -> Result<(), Failure> {
     }
 }
 
+/// `demo.ended(job, status)`: a callback
+#[derive(Serialize, Deserialize)]
+struct Ended {
+    job: String,
+    status: String,
+}
+
+impl Task for Ended {
+    const NAME: &'static str = "demo.ended";
+    type Output = ();
+}
+
+async fn ended(task: Ended, _ctx: Context) {
+    tracing::info!(job = task.job, status = task.status, "a job has ended");
+}
+
 /// `demo.fail(message)`
 #[derive(Serialize, Deserialize)]
 struct Fail {
@@ -198,6 +214,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lullaby = Lullaby::open(&options.url).await?;
     let tasks = Tasks::new()
         .task(add)
+        .task(ended)
         .task(echo)
         .task(sleep)
         .task(fail)

@@ -30,6 +30,8 @@ impl std::fmt::Display for EventId {
 /// | `job.started` | a worker took it | `task`, `worker`, `token` |
 /// | `job.finished` | done | `task`, `worker` |
 /// | `job.retrying` | failed, and will be tried again | `task`, `error`, `due` |
+/// | `job.repeating` | it finished, and runs again | `task`, `worker`, `due` |
+/// | `job.deferred` | it waits for other jobs | `task`, `depends_on` |
 /// | `job.snoozed` | its handler asked for a later time | `task`, `due` |
 /// | `job.failed` | failed for good | `task`, `error` |
 /// | `job.canceled` | withdrawn before it ran | `task` |

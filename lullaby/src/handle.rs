@@ -63,16 +63,26 @@ impl<O> JobHandle<O> {
         Ok(self.job().await?.map(|job| job.status))
     }
 
-    /// Withdraws it if it waits, asks it to stop if it runs.
+    /// Withdraws it if it waits, asks it to stop if it runs. Jobs that depend on it go on waiting.
     ///
     /// # Errors
     /// A store error.
     pub async fn cancel(&self) -> Result<Canceled> {
-        let done = self
-            .lullaby
-            .store()
-            .cancel(std::slice::from_ref(&self.id))
-            .await?;
+        self.withdraw(false).await
+    }
+
+    /// As [`cancel`](Self::cancel), and in the same step those that wait for it alone are let in: RQ's
+    /// `cancel(enqueue_dependents=True)`. Of a job that runs at once, too.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn cancel_and_enqueue_dependents(&self) -> Result<Canceled> {
+        self.withdraw(true).await
+    }
+
+    async fn withdraw(&self, enqueue_dependents: bool) -> Result<Canceled> {
+        let ids = std::slice::from_ref(&self.id);
+        let done = self.lullaby.store().cancel(ids, enqueue_dependents).await?;
         Ok(done.into_iter().next().unwrap_or(Canceled::NotFound))
     }
 
@@ -160,6 +170,12 @@ impl<O: DeserializeOwned> JobHandle<O> {
                     self.id
                 )))
             })
+    }
+}
+
+impl<O> From<&JobHandle<O>> for JobId {
+    fn from(handle: &JobHandle<O>) -> Self {
+        handle.id.clone()
     }
 }
 

@@ -8,9 +8,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use crate::callback::{Callbacks, Ended};
 use crate::clock::Timestamp;
+pub use crate::dependency::{Dependencies, MAX_DEPENDENCIES};
 use crate::error::{Error, Result};
 use crate::payload::Payload;
+use crate::repeat::Repeat;
 use crate::retry::Retry;
 use crate::schedule::Slot;
 use crate::task::Task;
@@ -112,6 +115,12 @@ impl JobId {
     #[must_use]
     pub fn random() -> Self {
         Self(uuid::Uuid::now_v7().to_string().into())
+    }
+}
+
+impl From<&JobId> for JobId {
+    fn from(id: &JobId) -> Self {
+        id.clone()
     }
 }
 
@@ -269,6 +278,12 @@ pub struct JobOptions {
     pub failure_ttl: Option<Duration>,
     /// What to do when it fails; by default nothing.
     pub retry: Option<Retry>,
+    /// How often it runs again after it has finished: what is left of it.
+    #[serde(default)]
+    pub repeat: Option<Repeat>,
+    /// What its end puts into its queue.
+    #[serde(default)]
+    pub callbacks: Callbacks,
     /// Enters its queue at the front.
     pub at_front: bool,
 }
@@ -281,6 +296,8 @@ impl Default for JobOptions {
             result_ttl: Some(DEFAULT_RESULT_TTL),
             failure_ttl: Some(DEFAULT_FAILURE_TTL),
             retry: None,
+            repeat: None,
+            callbacks: Callbacks::default(),
             at_front: false,
         }
     }
@@ -329,6 +346,8 @@ pub struct JobSpec {
     pub on_existing: OnExisting,
     /// The slot that it was made for.
     pub slot: Option<Slot>,
+    /// The jobs that it waits for. With a time as well, it waits for both.
+    pub depends_on: Dependencies,
     /// The call.
     pub template: JobTemplate,
 }
@@ -360,6 +379,7 @@ pub struct NewJob<O = Value> {
     pub(crate) queue: Option<QueueName>,
     pub(crate) unique: bool,
     pub(crate) on_existing: OnExisting,
+    pub(crate) depends_on: Dependencies,
     pub(crate) payload: Result<Payload>,
     pub(crate) task: String,
     pub(crate) options: JobOptions,
@@ -376,6 +396,7 @@ impl<O> NewJob<O> {
             queue: None,
             unique: false,
             on_existing: OnExisting::Keep,
+            depends_on: Dependencies::default(),
             payload,
             task: task.to_owned(),
             options: JobOptions::default(),
@@ -419,6 +440,46 @@ impl<O> NewJob<O> {
         self
     }
 
+    /// Waits, as [`Status::Deferred`], until all of these jobs have finished; the step that ends the last of them puts it into its queue.
+    ///
+    /// A job that has finished already, or does not exist, is not waited for. One that fails, is canceled or stopped keeps it waiting:
+    /// until it finishes after all, [`requeue`](crate::JobHandle::requeue) runs this one without it, or `cancel` withdraws it; see
+    /// [`allow_failure`](Self::allow_failure). With `enqueue_in` and `enqueue_at` it waits for its time, too. At most
+    /// [`MAX_DEPENDENCIES`]; in one `enqueue_many` put those that are waited for first.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lullaby::Result<()> {
+    /// # use lullaby::{Lullaby, NewJob, Status, Task};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Bake;
+    /// # impl Task for Bake { const NAME: &'static str = "bake"; type Output = (); }
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Serve;
+    /// # impl Task for Serve { const NAME: &'static str = "serve"; type Output = (); }
+    /// # let queue = Lullaby::open("memory:").await?.queue("default")?;
+    /// let bread = queue.enqueue(Bake).await?;
+    /// let cake = queue.enqueue(Bake).await?;
+    /// let tea = queue.enqueue(NewJob::new(Serve).depends_on([&bread, &cake])).await?;
+    /// assert_eq!(tea.status().await?, Some(Status::Deferred));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn depends_on(mut self, jobs: impl IntoIterator<Item = impl Into<JobId>>) -> Self {
+        for id in jobs.into_iter().map(Into::into) {
+            if !self.depends_on.jobs.contains(&id) {
+                self.depends_on.jobs.push(id);
+            }
+        }
+        self
+    }
+
+    /// A job that it waits for may also fail: RQ's `Dependency(allow_failure=True)`. Canceled or stopped ones still keep it waiting.
+    pub fn allow_failure(mut self) -> Self {
+        self.depends_on.allow_failure = true;
+        self
+    }
+
     /// Enters its queue at the front.
     pub fn at_front(mut self) -> Self {
         self.options.at_front = true;
@@ -455,6 +516,30 @@ impl<O> NewJob<O> {
         self
     }
 
+    /// Runs it again after it has finished. Its result is then that of its last run; those that depend on it wait for its first.
+    pub fn repeat(mut self, repeat: Repeat) -> Self {
+        self.options.repeat = Some(repeat);
+        self
+    }
+
+    /// After each run that finished this task is called with [`Ended`], as a job of its own: see [`Callbacks`].
+    pub fn on_success(mut self, task: impl Into<String>) -> Self {
+        self.options.callbacks.on_success = Some(task.into());
+        self
+    }
+
+    /// When it has failed for good this task is called with [`Ended`].
+    pub fn on_failure(mut self, task: impl Into<String>) -> Self {
+        self.options.callbacks.on_failure = Some(task.into());
+        self
+    }
+
+    /// When it was stopped this task is called with [`Ended`].
+    pub fn on_stopped(mut self, task: impl Into<String>) -> Self {
+        self.options.callbacks.on_stopped = Some(task.into());
+        self
+    }
+
     /// One note of the application's own.
     pub fn meta(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.meta.insert(key.to_owned(), value.into());
@@ -480,6 +565,7 @@ impl<O> NewJob<O> {
             queue: self.queue,
             unique: self.unique,
             on_existing: self.on_existing,
+            depends_on: self.depends_on,
             payload: self.payload,
             task: self.task,
             options: self.options,
@@ -492,11 +578,12 @@ impl<O> NewJob<O> {
 
     /// Checks everything and gives the store's form.
     pub(crate) fn into_template(self, queue: &QueueName) -> Result<JobTemplate> {
-        if self.task.is_empty() || self.task.len() > 255 {
-            return Err(Error::invalid(format!(
-                "expected a task name of 1 to 255 bytes, got {:?}",
-                self.task
-            )));
+        for task in self.options.callbacks.names().chain([&*self.task]) {
+            if task.is_empty() || task.len() > 255 {
+                return Err(Error::invalid(format!(
+                    "expected a task name of 1 to 255 bytes, got {task:?}"
+                )));
+            }
         }
         if self.options.timeout == Some(Duration::ZERO) {
             return Err(Error::invalid(
@@ -522,11 +609,24 @@ impl<O> NewJob<O> {
     pub(crate) fn into_spec(mut self, queue: &QueueName, at: Option<Timestamp>) -> Result<JobSpec> {
         let id = self.id.take().unwrap_or_else(|| Ok(JobId::random()))?;
         let on_existing = self.on_existing;
+        let depends_on = std::mem::take(&mut self.depends_on);
+        if depends_on.jobs.contains(&id) {
+            return Err(Error::invalid(format!(
+                "expected the job {id} to wait for others, got one that waits for itself"
+            )));
+        }
+        if depends_on.jobs.len() > MAX_DEPENDENCIES {
+            return Err(Error::invalid(format!(
+                "expected at most {MAX_DEPENDENCIES} jobs to wait for, got {}",
+                depends_on.jobs.len()
+            )));
+        }
         Ok(JobSpec {
             id,
             at,
             on_existing,
             slot: None,
+            depends_on,
             template: self.into_template(queue)?,
         })
     }
@@ -577,6 +677,8 @@ pub struct Job {
     pub template: JobTemplate,
     /// The slot that it was made for.
     pub slot: Option<Slot>,
+    /// The jobs that it waits for while it is deferred; that it waited for, after that.
+    pub depends_on: Dependencies,
     /// When it was taken in.
     pub created_at: Timestamp,
     /// When it is due, while it is scheduled; when it was due, after that.

@@ -44,9 +44,11 @@
 
 pub mod audit;
 mod backoff;
+mod callback;
 mod client;
 pub mod clock;
 mod context;
+mod dependency;
 mod error;
 pub mod event;
 pub mod failpoint;
@@ -57,6 +59,7 @@ mod maintenance;
 mod metrics;
 pub mod payload;
 mod queue;
+mod repeat;
 mod retry;
 pub mod schedule;
 mod scheduler;
@@ -75,6 +78,7 @@ pub use handle::JobHandle;
 pub use health::Health;
 pub use job::{IntoJob, Job, JobId, NewJob, QueueName, Status};
 pub use queue::Queue;
+pub use repeat::Repeat;
 pub use retry::{Backoff, Retry};
 pub use schedule::{Missed, Overlap};
 pub use scheduler::{Declaration, Difference, Entry, FieldChange, ScheduleBuilder, Scheduler};

@@ -154,6 +154,11 @@ impl Queue {
                 )));
             }
             Enqueued::Exists { status } => Some(status),
+            Enqueued::Circular => {
+                return Err(Error::invalid(format!(
+                    "the job {id} cannot depend on a job that waits for {id} itself: neither would ever run"
+                )));
+            }
         };
         Ok(JobHandle::new(self.lullaby.clone(), id, existing))
     }

@@ -298,6 +298,10 @@ impl Tasks {
         self.handlers.get(task).map(|make| make(payload, ctx))
     }
 
+    pub(crate) fn knows(&self, task: &str) -> bool {
+        self.handlers.contains_key(task)
+    }
+
     /// Says that `task` is unknown, and which are known.
     pub(crate) fn unknown(&self, task: &str) -> String {
         let known = if self.handlers.is_empty() {

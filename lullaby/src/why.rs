@@ -117,11 +117,15 @@ impl Lullaby {
         if let Some(job) = jobs.into_iter().flatten().next() {
             let workers = self.store().workers().await?;
             let heard = (workers.iter()).any(|one| one.queues.contains(&job.template.queue));
+            let because = match job.status {
+                Status::Deferred => self.waits_for(&job).await?,
+                _ => because(&job, self.now(), heard),
+            };
             return Ok(WhyJob {
                 id: id.clone(),
                 slot: job.slot.clone(),
                 status: Some(job.status),
-                because: because(&job, self.now(), heard),
+                because,
             });
         }
         let Some((record, at)) = self.maker(id).await? else {
@@ -135,6 +139,31 @@ impl Lullaby {
             slot: None,
             status: None,
             because: format!("it is not kept any more. {why}"),
+        })
+    }
+
+    /// Whom a deferred job waits for, and how they stand.
+    async fn waits_for(&self, job: &Job) -> Result<String> {
+        let parents = &job.depends_on;
+        let found = self.store().jobs(&parents.jobs).await?;
+        let stands: Vec<String> = parents
+            .jobs
+            .iter()
+            .zip(found)
+            .filter_map(|(id, found)| match found.map(|job| job.status) {
+                None => Some(format!("{id}, which is not kept any more")),
+                status if parents.are_met_by(status) => None,
+                Some(Status::Failed) => Some(format!("{id}, which failed")),
+                Some(status) => Some(format!("{id}, which is {status}")),
+            })
+            .collect();
+        let id = &job.id;
+        Ok(match stands.len() {
+            0 => format!("nothing keeps it waiting; `lullaby requeue {id}` runs it"),
+            _ => format!(
+                "it waits for {}; `lullaby requeue {id}` runs it at once",
+                stands.join(", and for ")
+            ),
         })
     }
 
@@ -328,7 +357,10 @@ impl fmt::Display for WhyJob {
             }
         }
         match self.status {
-            Some(status) => write!(f, ", is {status}: {}.", self.because),
+            Some(status) => {
+                let comma = if self.slot.is_some() { "," } else { "" };
+                write!(f, "{comma} is {status}: {}.", self.because)
+            }
             None => write!(f, ": {}", self.because),
         }
     }
@@ -363,6 +395,7 @@ fn because(job: &Job, now: Timestamp, heard: bool) -> String {
             "no try is left, and the last one ended with: {error}; `lullaby requeue` gives it another chance"
         ),
         Status::Finished => "it is done".to_owned(),
+        // What it waits for stands in the store: see `waits_for`.
         Status::Deferred => "it waits for other jobs".to_owned(),
         Status::Canceled => "it was withdrawn before it ran".to_owned(),
         Status::Stopped => "it was stopped while it ran".to_owned(),

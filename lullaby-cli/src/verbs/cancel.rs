@@ -12,12 +12,18 @@ pub(crate) struct Cancel {
     /// Their ids
     #[arg(required = true)]
     ids: Vec<String>,
+    /// Let in the jobs that wait for one of them alone
+    #[arg(long)]
+    enqueue_dependents: bool,
 }
 
 impl Cancel {
     pub(crate) async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
         let ids = super::ids(&self.ids)?;
-        let answers = lullaby.store().cancel(&ids).await?;
+        let answers = lullaby
+            .store()
+            .cancel(&ids, self.enqueue_dependents)
+            .await?;
         let lines: Vec<_> = ids
             .iter()
             .zip(answers)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lullaby::{Lullaby, NewJob, Timestamp};
+use lullaby::{JobId, Lullaby, NewJob, Timestamp};
 use serde_json::json;
 
 use crate::call::call;
@@ -31,6 +31,12 @@ pub(crate) struct Enqueue {
     /// To the front of its queue
     #[arg(long)]
     at_front: bool,
+    /// Wait until these jobs have finished
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    depends_on: Vec<JobId>,
+    /// Those that it waits for may also fail
+    #[arg(long, requires = "depends_on")]
+    allow_failure: bool,
 }
 
 impl Enqueue {
@@ -42,6 +48,10 @@ impl Enqueue {
         }
         if self.at_front {
             job = job.at_front();
+        }
+        job = job.depends_on(&self.depends_on);
+        if self.allow_failure {
+            job = job.allow_failure();
         }
         let queue = lullaby.queue(&self.queue)?;
         let handle = match (self.delay, self.at) {

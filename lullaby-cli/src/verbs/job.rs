@@ -1,8 +1,8 @@
 //! `lullaby job ID`
 
-use lullaby::{Job, JobId, Lullaby, Status, Timestamp};
+use lullaby::{Job, JobId, Lullaby, Timestamp};
 
-use crate::print::{Out, job_json, relative, span};
+use crate::print::{Out, job_json, relative};
 
 /// Shows all about one job.
 #[derive(clap::Args, Debug)]
@@ -20,24 +20,17 @@ impl ShowJob {
             );
             return Ok(false);
         };
-        let now = lullaby.now();
-        let workers = lullaby.store().workers().await?;
-        let heard = workers
-            .iter()
-            .any(|worker| worker.queues.contains(&job.template.queue));
-        out.show(&job_json(&job), || text(&job, now, heard))?;
+        let why = lullaby.why_job(&self.id).await?.because;
+        out.show(&job_json(&job), || text(&job, lullaby.now(), &why))?;
         Ok(true)
     }
 }
 
-fn text(job: &Job, now: Timestamp, heard: bool) -> String {
+fn text(job: &Job, now: Timestamp, why: &str) -> String {
     let template = &job.template;
     let mut lines = vec![
         ("job", job.id.to_string()),
-        (
-            "status",
-            format!("{}: {}", job.status, why(job, now, heard)),
-        ),
+        ("status", format!("{}: {why}", job.status)),
         ("call", format!("{}{}", template.task, template.payload)),
         ("queue", template.queue.to_string()),
     ];
@@ -59,6 +52,14 @@ fn text(job: &Job, now: Timestamp, heard: bool) -> String {
                 slot.number, slot.schedule, slot.at
             ),
         ));
+    }
+    if !job.depends_on.is_empty() {
+        let ids: Vec<_> = job.depends_on.jobs.iter().map(JobId::as_str).collect();
+        let also = match job.depends_on.allow_failure {
+            true => "; failed ones will do",
+            false => "",
+        };
+        lines.push(("depends on", format!("{}{also}", ids.join(", "))));
     }
     for (name, at) in [
         ("created", Some(job.created_at)),
@@ -99,33 +100,4 @@ fn text(job: &Job, now: Timestamp, heard: bool) -> String {
         .iter()
         .map(|(name, value)| format!("{name:10}  {value}\n"))
         .collect()
-}
-
-/// Why it stands where it does, in a sentence.
-fn why(job: &Job, now: Timestamp, heard: bool) -> String {
-    match job.status {
-        Status::Scheduled if job.failures > 0 => {
-            "failed, and will be tried again when it is due".into()
-        }
-        Status::Scheduled if job.due_at.is_some_and(|due| due <= now) => {
-            "it is due, and no scheduler has moved it: is a worker running?".into()
-        }
-        Status::Scheduled => "waits for its time".into(),
-        Status::Queued if heard => "waits for a free worker".into(),
-        Status::Queued => "waits, and no worker listens on its queue".into(),
-        Status::Started if job.stop_requested => "runs, and was asked to stop".into(),
-        Status::Started => format!(
-            "runs for {}",
-            span(now.since(job.started_at.unwrap_or(now)))
-        ),
-        Status::Failed if job.lost >= lullaby::store::POISON_LOSSES => {
-            "its worker vanished too often; `lullaby requeue` gives it another chance".into()
-        }
-        Status::Failed => "no try is left; `lullaby requeue` gives it another chance".into(),
-        Status::Finished => "done".into(),
-        Status::Deferred => "waits for other jobs".into(),
-        Status::Canceled => "withdrawn before it ran".into(),
-        Status::Stopped => "stopped while it ran".into(),
-        _ => "known, but nowhere yet".into(),
-    }
 }

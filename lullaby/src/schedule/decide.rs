@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::overlap::{Buffered, Given, Overlap, WATCHED_JOBS, is_alive};
 use super::{Cause, DEFAULT_SKIP_GRACE, LedgerLine, Missed, Pause, ScheduleRecord, Slot, Verdict};
 use crate::clock::Timestamp;
-use crate::job::{JobId, JobSpec, OnExisting, Status};
+use crate::job::{Dependencies, JobId, JobSpec, OnExisting, Status};
 
 /// What a store is asked to write in one step: the schedule as it stands afterwards, the jobs, the ledger's lines.
 #[derive(Clone, Debug, PartialEq)]
@@ -278,6 +278,7 @@ impl<'a> Draft<'a> {
             at: (start > self.now).then_some(start),
             on_existing: OnExisting::Keep,
             slot: Some(slot),
+            depends_on: Dependencies::default(),
             template: self.old.spec.template.clone(),
         });
     }

@@ -150,7 +150,7 @@ impl Scheduler {
         let Some(id) = self.scheduled_job(name_or_id).await? else {
             return Ok(false);
         };
-        let done = store.cancel(&[id]).await?;
+        let done = store.cancel(&[id], false).await?;
         Ok(done.first() == Some(&Canceled::Canceled))
     }
 

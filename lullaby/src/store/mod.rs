@@ -47,12 +47,18 @@ pub trait Produce: fmt::Debug + Send + Sync + 'static {
     /// An id that exists, also twice in one call, is answered `Exists` and nothing changes; with
     /// [`OnExisting::Replace`](crate::job::OnExisting) a job that waits gets the new call, options and time. All of one call are taken in
     /// one step, or none and an error.
+    ///
+    /// A job with dependencies of which one is not met yet ([`Dependencies::are_met_by`](crate::job::Dependencies)) is deferred. The step
+    /// that ends the last of them lets it in, in the order in which the waiting were made: into its queue, or scheduled if its time is
+    /// still to come. Finished parents let in all, failed ones those that allow it, canceled and stopped ones nobody; what is deleted or
+    /// dropped lets in nobody, but is no longer waited for when another parent ends.
     async fn enqueue(&self, jobs: Vec<JobSpec>) -> Result<Vec<Enqueued>>;
 
-    /// Withdraws jobs: one that waits is canceled, one that runs is asked to stop.
-    async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Canceled>>;
+    /// Withdraws jobs: one that waits is canceled, one that runs is asked to stop. With `enqueue_dependents` those that wait for one of
+    /// them alone are let in.
+    async fn cancel(&self, ids: &[JobId], enqueue_dependents: bool) -> Result<Vec<Canceled>>;
 
-    /// Puts ended or scheduled jobs back into their queue, with their failures and losses forgotten.
+    /// Puts ended, scheduled or deferred jobs back into their queue, with their failures and losses forgotten.
     async fn requeue(&self, ids: &[JobId], at_front: bool) -> Result<Vec<Requeued>>;
 
     /// Deletes jobs with all that is kept of them. A running one is not deleted.
@@ -77,6 +83,9 @@ pub enum Enqueued {
         /// Where that job stands.
         status: Status,
     },
+    /// A job of this id waits, and was to be replaced by one that waits for itself: a job that it depends on waits for this very id.
+    /// Nothing changed.
+    Circular,
 }
 
 /// What became of a job to cancel.
@@ -128,7 +137,8 @@ pub trait Work: fmt::Debug + Send + Sync + 'static {
     /// is due.
     async fn claim(&self, claim: Claim) -> Result<Vec<Job>>;
 
-    /// Ends executions, or gives jobs back. One whose job is not started under that very token is answered `TakenOver`, and nothing
+    /// Ends executions, or gives jobs back. A job that ends, here or as poison, puts its [callback's](crate::job::Callbacks) call into its queue in
+    /// the same step. One whose job is not started under that very token is answered `TakenOver`, and nothing
     /// is written.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>>;
 
@@ -189,7 +199,9 @@ pub struct Settlement {
 /// How an execution ends.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
-    /// Done: `finished`, kept for the job's `result_ttl`.
+    /// Done: `finished`, kept for the job's `result_ttl`. A job with a [`Repeat`](crate::Repeat) that has a run left, and that nobody asked
+    /// to stop, is `scheduled` for it instead, or `queued` if there is no pause; its result is not kept. Either way those that wait for it
+    /// are let in.
     Finished {
         /// What the handler returned, as JSON; `None` if nothing.
         result: Option<String>,

@@ -294,10 +294,9 @@ impl Crew {
         wait_for(&self.busy, |busy| busy < concurrency).await;
     }
 
-    /// Completes when any execution is settled.
-    pub(super) async fn settled(&self) {
-        // Never fails: the sender is ours.
-        let _ = self.unsettled.subscribe().changed().await;
+    /// Changes whenever an execution begins or is settled.
+    pub(super) fn settlements(&self) -> watch::Receiver<usize> {
+        self.unsettled.subscribe()
     }
 
     /// Completes when there is something in hand.

@@ -48,11 +48,17 @@ pub(super) async fn execute(
         Some(ending) => crew.end(execution.clone(), ending),
         None => crew.forget(execution.token),
     };
-    match crew.tasks.prepare(&template.task, &template.payload, ctx) {
+    let tasks = &crew.tasks;
+    let mut callbacks = template.options.callbacks.names();
+    if let Some(task) = callbacks.find(|task| !tasks.knows(task)) {
+        let error = format!("its callback cannot be called: {}", tasks.unknown(task));
+        return crew.end(execution, Ending::CannotHonour { error });
+    }
+    match tasks.prepare(&template.task, &template.payload, ctx) {
         None => crew.end(
             execution.clone(),
             Ending::CannotHonour {
-                error: crew.tasks.unknown(&template.task),
+                error: tasks.unknown(&template.task),
             },
         ),
         Some(Err(failure)) => settle(End::Returned(Err(failure)), false),

@@ -121,11 +121,13 @@ impl Worker {
         let clock = crew.lullaby.clock().as_ref();
         let mut queued = crew.lullaby.store().signals().listen(Topic::Queued);
         let mut pause = Pause::default();
+        let mut settled = crew.settlements();
         let mut drained = false;
         while shutdown.state() == Stop::No {
             let free = crew.free().min(BATCH);
             if free > 0 && !drained {
                 queued.reset();
+                settled.mark_unchanged();
                 let claim = crew
                     .lullaby
                     .health()
@@ -148,13 +150,17 @@ impl Worker {
             }
             let idle = crew.is_idle();
             if self.burst && drained && idle {
-                return;
+                if !settled.has_changed().unwrap_or(false) {
+                    return;
+                }
+                // A job that was settled since that look at the queues may have let another one in.
+                drained = false;
+                continue;
             }
             tokio::select! {
                 () = queued.raised() => drained = false,
                 () = crew.hand_freed(), if !drained => {}
-                // A job that ended may have put another one into the queue.
-                () = crew.settled(), if self.burst && !idle => drained = false,
+                _ = settled.changed(), if self.burst && !idle => drained = false,
                 () = shutdown.reached(Stop::Warm) => {}
             }
         }

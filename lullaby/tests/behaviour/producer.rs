@@ -1,7 +1,8 @@
 //! Enqueueing, handles and results.
 
 use super::*;
-use lullaby::{NewJob, Retry, Status};
+use lullaby::store::Canceled;
+use lullaby::{JobId, NewJob, Retry, Status};
 
 #[tokio::test]
 async fn a_typed_result_comes_back() {
@@ -117,4 +118,67 @@ async fn a_failed_job_says_why_and_can_be_requeued() {
         (queued.status, queued.failures, queued.error),
         (Status::Queued, 0, None)
     );
+}
+
+#[tokio::test]
+async fn a_job_that_depends_on_others_runs_after_them_and_why_says_whom_it_waits_for() {
+    let lullaby = memory().await;
+    let queue = lullaby.queue("default").expect("a name");
+    let add = |a| NewJob::new(Add { a, b: 0 });
+    let one = queue.enqueue(add(1).job_id("one")).await.expect("taken");
+    let two = queue.enqueue(add(2).job_id("two")).await.expect("taken");
+    let sum = add(3).job_id("sum").depends_on([&one, &two, &one]);
+    let sum = queue.enqueue(sum).await.expect("taken");
+    let why = lullaby.why_job(sum.id()).await.expect("known").to_string();
+    assert_eq!(
+        why,
+        "Job sum is deferred: it waits for one, which is queued, and for two, which is queued; `lullaby requeue sum` runs it at once."
+    );
+    two.cancel().await.expect("canceled");
+    let why = lullaby.why_job(sum.id()).await.expect("known").to_string();
+    assert!(why.contains("and for two, which is canceled"), "{why}");
+    two.requeue().await.expect("requeued");
+    let worker = Worker::builder(&lullaby, tasks(&Arc::default())).build();
+    let worker = Running::start(worker.expect("builds"));
+    assert_eq!(sum.wait(PATIENCE).await.expect("finishes"), 3);
+    assert_eq!(two.status().await.expect("reads"), Some(Status::Finished));
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_canceled_job_can_let_in_those_that_depend_on_it() {
+    let lullaby = memory().await;
+    let queue = lullaby.queue("default").expect("a name");
+    let parent = queue.enqueue(Add { a: 1, b: 0 }).await.expect("taken");
+    let child = NewJob::new(Add { a: 2, b: 0 }).depends_on([parent.id()]);
+    let child = queue.enqueue(child).await.expect("taken");
+    let canceled = parent.cancel_and_enqueue_dependents().await;
+    assert_eq!(canceled.expect("canceled"), Canceled::Canceled);
+    assert_eq!(child.status().await.expect("reads"), Some(Status::Queued));
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_itself_or_for_too_many_is_refused() {
+    let lullaby = memory().await;
+    let queue = lullaby.queue("default").expect("a name");
+    let add = || NewJob::new(Add { a: 1, b: 0 });
+    let ids = |names: &[&str]| -> Vec<JobId> {
+        let ids = names.iter().map(|name| JobId::new(name).expect("an id"));
+        ids.collect()
+    };
+    let itself = add().job_id("one").depends_on(ids(&["one"]));
+    let error = queue.enqueue(itself).await.expect_err("refused");
+    assert!(error.to_string().contains("waits for itself"), "{error}");
+    let many = (0..=lullaby::job::MAX_DEPENDENCIES).map(|n| format!("job-{n}"));
+    let many = many.map(|name| JobId::new(&name).expect("an id"));
+    let error = queue.enqueue(add().depends_on(many)).await;
+    let error = error.expect_err("refused").to_string();
+    assert!(error.contains("at most 1000 jobs"), "{error}");
+    // A circle can only be closed by replacing.
+    queue.enqueue(add().job_id("one")).await.expect("taken");
+    let two = add().job_id("two").depends_on(ids(&["one"]));
+    queue.enqueue(two).await.expect("taken");
+    let circle = add().job_id("one").depends_on(ids(&["two"])).replace();
+    let error = queue.enqueue(circle).await.expect_err("refused");
+    assert!(error.is_invalid(), "{error}");
 }

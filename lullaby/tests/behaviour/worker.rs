@@ -246,3 +246,17 @@ async fn many_jobs_for_one_instant_all_run_and_none_early() {
     }
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn a_job_whose_callback_nobody_knows_fails_before_it_runs() {
+    let lullaby = memory().await;
+    let queue = lullaby.queue("default").expect("a name");
+    let job = NewJob::new(Add { a: 1, b: 2 }).on_success("no.such.task");
+    let job = queue.enqueue(job).await.expect("enqueued");
+    let worker = Worker::builder(&lullaby, tasks(&Arc::default())).build();
+    let worker = Running::start(worker.expect("builds"));
+    let error = job.wait(PATIENCE).await.expect_err("fails").to_string();
+    assert!(error.contains("its callback cannot be called"), "{error}");
+    assert!(error.contains("no.such.task"), "{error}");
+    worker.stop().await;
+}

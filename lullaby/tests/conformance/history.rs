@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use lullaby::Repeat;
 use lullaby::clock::{ManualClock, Timestamp};
 use lullaby::event::NewEvent;
 use lullaby::job::{Execution, Job, JobId, JobSpec, OnExisting, Status, Token};
@@ -26,7 +27,7 @@ type Few = u8;
 pub(crate) enum Command {
     Pass(u64),
     Enqueue(Vec<Draft>),
-    Cancel(Vec<Few>),
+    Cancel(Vec<Few>, bool),
     Requeue(Vec<Few>, bool),
     Delete(Vec<Few>),
     ChangeTime(Few, i64),
@@ -76,6 +77,10 @@ pub(crate) struct Draft {
     queue: Few,
     at: Option<i64>,
     replace: bool,
+    depends_on: Vec<Few>,
+    allow_failure: bool,
+    /// How many more runs, and the pauses.
+    repeat: Option<(u32, Vec<u64>)>,
     at_front: bool,
     ttl: Option<u64>,
     result_ttl: Option<u64>,
@@ -146,15 +151,26 @@ fn draft() -> impl Strategy<Value = Draft> {
     let queue_ttl = prop_oneof![5 => Just(None), 1 => Just(Some(10))];
     let keep = (queue_ttl, ttl(), ttl());
     let replace = prop::bool::weighted(0.25);
+    let parents = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(few(), 1..3)];
     let rest = (replace, any::<bool>(), prop::option::of(two()));
-    (place, keep, rest).prop_map(
-        |((job, task, queue, at), (ttl, result_ttl, failure_ttl), (replace, at_front, subject))| {
+    let pauses = prop::collection::vec(prop_oneof![Just(0), Just(1000), span()], 0..3);
+    let repeat = prop::option::weighted(0.25, (0u32..4, pauses));
+    (place, keep, (parents, any::<bool>(), repeat), rest).prop_map(
+        |(
+            (job, task, queue, at),
+            (ttl, result_ttl, failure_ttl),
+            (depends_on, allow_failure, repeat),
+            (replace, at_front, subject),
+        )| {
             Draft {
                 job,
                 task,
                 queue,
                 at,
                 replace,
+                depends_on,
+                allow_failure,
+                repeat,
                 at_front,
                 ttl,
                 result_ttl,
@@ -257,7 +273,7 @@ fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         12 => span().prop_map(Command::Pass),
         20 => prop::collection::vec(draft(), 1..5).prop_map(Command::Enqueue),
-        4 => some().prop_map(Command::Cancel),
+        4 => (some(), any::<bool>()).prop_map(|(jobs, dependents)| Command::Cancel(jobs, dependents)),
         4 => (some(), any::<bool>()).prop_map(|(jobs, front)| Command::Requeue(jobs, front)),
         3 => some().prop_map(Command::Delete),
         4 => (few(), offset()).prop_map(|(job, at)| Command::ChangeTime(job, at)),
@@ -318,11 +334,17 @@ impl Draft {
         if self.replace {
             spec.on_existing = OnExisting::Replace;
         }
+        spec.depends_on.jobs = job_ids(&self.depends_on);
+        spec.depends_on.allow_failure = self.allow_failure && !self.depends_on.is_empty();
         let template = &mut spec.template;
         template.task = format!("task-{}", self.task);
         template.queue = queue_name(self.queue);
         template.subject = self.subject.map(subject_name);
         template.options.at_front = self.at_front;
+        template.options.repeat = self
+            .repeat
+            .as_ref()
+            .map(|(times, pauses)| Repeat::intervals(*times, pauses.iter().copied().map(ms)));
         template.options.ttl = self.ttl.map(ms);
         template.options.result_ttl = self.result_ttl.map(ms);
         template.options.failure_ttl = self.failure_ttl.map(ms);
@@ -399,7 +421,9 @@ impl Player {
                 let specs = drafts.iter().map(|draft| draft.spec(now)).collect();
                 said(store.enqueue(specs).await)
             }
-            Command::Cancel(jobs) => said(store.cancel(&job_ids(jobs)).await),
+            Command::Cancel(jobs, dependents) => {
+                said(store.cancel(&job_ids(jobs), *dependents).await)
+            }
             Command::Requeue(jobs, front) => said(store.requeue(&job_ids(jobs), *front).await),
             Command::Delete(jobs) => said(store.delete(&job_ids(jobs)).await),
             Command::ChangeTime(job, at) => {

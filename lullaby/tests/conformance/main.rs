@@ -15,7 +15,9 @@ mod soak;
 mod specs;
 mod world;
 
+mod callbacks;
 mod concurrency;
+mod dependencies;
 mod events;
 mod inspect;
 mod kills;
@@ -25,6 +27,7 @@ mod overlap;
 mod processes;
 mod produce;
 mod recur;
+mod repeat;
 mod slots;
 mod wake;
 mod work;

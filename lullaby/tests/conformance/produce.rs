@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use lullaby::Retry;
 use lullaby::clock::Timestamp;
-use lullaby::job::{JobOptions, Status};
+use lullaby::job::{Callbacks, JobOptions, Status};
 use lullaby::payload::Payload;
 use lullaby::schedule::{Cause, ScheduleId, Slot};
 use lullaby::store::{Canceled, Deleted, Ending, Enqueued, Renewed, Requeued, Settled};
+use lullaby::{Repeat, Retry};
 use serde_json::json;
 
 use crate::drivers::every_driver_passes;
@@ -89,6 +89,12 @@ async fn a_job_comes_back_as_it_was_given(world: World) {
         result_ttl: Some(ms(1)),
         failure_ttl: None,
         retry: Some(Retry::exponential(5, ms(1), ms(1000))),
+        repeat: Some(Repeat::intervals(3, [ms(1), ms(2000)])),
+        callbacks: Callbacks {
+            on_success: Some("mail.sent".to_owned()),
+            on_failure: Some("mail.lost".to_owned()),
+            on_stopped: None,
+        },
         at_front: true,
     };
     spec.slot = Some(Slot {
@@ -253,7 +259,7 @@ async fn ten_thousand_jobs_come_in_one_call(world: World) {
 async fn empty_batches_have_empty_answers(world: World) {
     let store = &world.store;
     assert_eq!(world.enqueue([]).await, []);
-    assert_eq!(store.cancel(&[]).await.expect("fine"), []);
+    assert_eq!(store.cancel(&[], false).await.expect("fine"), []);
     assert_eq!(store.requeue(&[], false).await.expect("fine"), []);
     assert_eq!(store.delete(&[]).await.expect("fine"), []);
     assert_eq!(store.settle(vec![]).await.expect("fine"), []);
@@ -367,7 +373,7 @@ async fn cancel_answers_item_by_item(world: World) {
     world.enqueue([job("waiting")]).await;
     let asked = ["unknown", "waiting", "running", "ended", "waiting"].map(id);
     assert_eq!(
-        world.store.cancel(&asked).await.expect("canceled"),
+        world.store.cancel(&asked, false).await.expect("canceled"),
         [
             Canceled::NotFound,
             Canceled::Canceled,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lullaby::clock::Timestamp;
-use lullaby::job::{JobOptions, JobSpec, JobTemplate, OnExisting, QueueName};
+use lullaby::job::{Dependencies, JobOptions, JobSpec, JobTemplate, OnExisting, QueueName};
 use lullaby::payload::Payload;
 use lullaby::schedule::{Missed, Overlap, Owner, ScheduleRecord, ScheduleSpec, Trigger};
 
@@ -16,6 +16,7 @@ pub(crate) fn job(name: &str) -> JobSpec {
         at: None,
         on_existing: OnExisting::Keep,
         slot: None,
+        depends_on: Dependencies::default(),
         template: template(),
     }
 }
@@ -38,6 +39,8 @@ pub(crate) trait With: Sized {
     fn on(self, name: &str) -> Self;
     fn about(self, subject: &str) -> Self;
     fn replacing(self) -> Self;
+    fn after(self, parents: &[&str]) -> Self;
+    fn allowing_failure(self) -> Self;
     fn task(self, task: &str) -> Self;
     fn options(self, change: impl FnOnce(&mut JobOptions)) -> Self;
 
@@ -70,6 +73,14 @@ impl With for JobSpec {
     }
     fn replacing(mut self) -> Self {
         self.on_existing = OnExisting::Replace;
+        self
+    }
+    fn after(mut self, parents: &[&str]) -> Self {
+        self.depends_on.jobs = parents.iter().map(|parent| id(parent)).collect();
+        self
+    }
+    fn allowing_failure(mut self) -> Self {
+        self.depends_on.allow_failure = true;
         self
     }
     fn task(mut self, task: &str) -> Self {

@@ -142,7 +142,8 @@ impl World {
     }
 
     pub(crate) async fn cancel(&self, id_: &str) -> Canceled {
-        one(self.store.cancel(&[id(id_)]).await.expect("canceled"))
+        let canceled = self.store.cancel(&[id(id_)], false).await;
+        one(canceled.expect("canceled"))
     }
 
     pub(crate) async fn requeue(&self, id_: &str) -> Requeued {

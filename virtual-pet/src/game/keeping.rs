@@ -309,7 +309,7 @@ impl Game {
             };
             let jobs = store.list_jobs(&filter).await?;
             let ids: Vec<_> = jobs.into_iter().map(|job| job.id).collect();
-            store.cancel(&ids).await?;
+            store.cancel(&ids, false).await?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@
 //! - One move of a job writes one event. A retry whose time has come is `job.retrying`, and no `job.queued` follows.
 //! - A request to stop outlives a return to the queue: only `requeue` withdraws it.
 
+mod dependents;
 mod event_log;
 mod inspect;
 mod maintain;
@@ -112,8 +113,13 @@ impl Produce for MemoryStore {
         }))
     }
 
-    async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Canceled>> {
-        Ok(self.write(|state, now| ids.iter().map(|id| state.cancel(id, now)).collect()))
+    async fn cancel(&self, ids: &[JobId], enqueue_dependents: bool) -> Result<Vec<Canceled>> {
+        Ok(self.write(|state, now| {
+            let each = ids
+                .iter()
+                .map(|id| state.cancel(id, enqueue_dependents, now));
+            each.collect()
+        }))
     }
 
     async fn requeue(&self, ids: &[JobId], at_front: bool) -> Result<Vec<Requeued>> {

@@ -9,6 +9,9 @@ impl State {
     pub(super) fn enqueue(&mut self, spec: JobSpec, now: Timestamp) -> Enqueued {
         let replaces =
             |job: &Job| spec.on_existing == OnExisting::Replace && job.status.is_waiting();
+        if self.job(&spec.id).is_some_and(replaces) && self.waits_for(&spec.depends_on, &spec.id) {
+            return Enqueued::Circular;
+        }
         let (number, created_at, outcome) = match self.take_if(&spec.id, replaces) {
             Some(old) => (old.number, old.job.created_at, Enqueued::Replaced),
             None => match self.job(&spec.id).map(|job| job.status) {
@@ -16,13 +19,22 @@ impl State {
                 None => (self.next_number(), now, Enqueued::Created),
             },
         };
-        let at = spec.at;
         let entry = Entry {
             number,
             pos: 0,
             job: new_job(spec, created_at),
         };
-        match at.filter(|at| *at > now) {
+        if self.are_met(&entry.job.depends_on) {
+            self.let_in(entry, now);
+        } else {
+            self.defer(entry, now);
+        }
+        outcome
+    }
+
+    /// Puts a job into its queue, or schedules it if its time is still to come.
+    pub(super) fn let_in(&mut self, entry: Entry, now: Timestamp) {
+        match entry.job.due_at.filter(|at| *at > now) {
             Some(at) => {
                 self.tell(&entry.job, "job.scheduled", [("due", due(at))], now);
                 self.schedule(entry, at);
@@ -33,10 +45,14 @@ impl State {
                 self.enter_queue(entry, at_front, now);
             }
         }
-        outcome
     }
 
-    pub(super) fn cancel(&mut self, id: &JobId, now: Timestamp) -> Canceled {
+    pub(super) fn cancel(
+        &mut self,
+        id: &JobId,
+        enqueue_dependents: bool,
+        now: Timestamp,
+    ) -> Canceled {
         let Some(mut entry) = self.take(id) else {
             return Canceled::NotFound;
         };
@@ -49,11 +65,18 @@ impl State {
             entry.job.stop_requested = true;
             self.put(entry);
             self.touch(Topic::Control);
-            return Canceled::Stopping;
+        } else {
+            self.tell(&entry.job, "job.canceled", [], now);
+            self.end(entry, Status::Canceled, now);
         }
-        self.tell(&entry.job, "job.canceled", [], now);
-        self.end(entry, Status::Canceled, now);
-        Canceled::Canceled
+        if enqueue_dependents {
+            self.release_dependents(id, Status::Finished, now);
+        }
+        if status == Status::Started {
+            Canceled::Stopping
+        } else {
+            Canceled::Canceled
+        }
     }
 
     pub(super) fn requeue(&mut self, id: &JobId, at_front: bool, now: Timestamp) -> Requeued {
@@ -107,6 +130,7 @@ fn new_job(spec: JobSpec, created_at: Timestamp) -> Job {
         status: Status::Created,
         template: spec.template,
         slot: spec.slot,
+        depends_on: spec.depends_on,
         created_at,
         due_at: spec.at,
         enqueued_at: None,

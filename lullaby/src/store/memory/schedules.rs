@@ -110,7 +110,7 @@ impl State {
         }
     }
 
-    fn status(&self, job: &JobId) -> Option<Status> {
+    pub(super) fn status(&self, job: &JobId) -> Option<Status> {
         self.job(job).map(|job| job.status)
     }
 
@@ -124,7 +124,7 @@ impl State {
         }
         if outcome == Advanced::Done {
             for job in &decision.cancel {
-                self.cancel(job, now);
+                self.cancel(job, false, now);
             }
             self.schedules.write_ledger(&record.id, decision.ledger);
             self.schedules.put(decision.record);

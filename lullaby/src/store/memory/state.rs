@@ -8,7 +8,7 @@ use super::event_log::EventLog;
 use super::schedules::Schedules;
 use crate::clock::Timestamp;
 use crate::event::{EventId, EventLimits, NewEvent};
-use crate::job::{Job, JobId, QueueName, Status};
+use crate::job::{Ended, Job, JobId, JobSpec, QueueName, Status};
 use crate::store::{Topic, WorkerRecord};
 
 /// The order in which jobs were made; decides between equals.
@@ -48,6 +48,8 @@ pub(super) struct State {
     pub(super) by_status: BTreeSet<(Status, i64, Number)>,
     pub(super) by_subject: BTreeSet<(String, Number)>,
     pub(super) by_expiry: BTreeSet<(Timestamp, Number)>,
+    /// The deferred jobs, by each that they wait for.
+    pub(super) dependents: BTreeSet<(JobId, Number)>,
     pub(super) counts: BTreeMap<(QueueName, Status), u64>,
     last_number: Number,
     pub(super) last_token: u64,
@@ -67,6 +69,7 @@ impl State {
             by_status: BTreeSet::new(),
             by_subject: BTreeSet::new(),
             by_expiry: BTreeSet::new(),
+            dependents: BTreeSet::new(),
             counts: BTreeMap::new(),
             last_number: 0,
             last_token: 0,
@@ -136,6 +139,11 @@ impl State {
         if let Some(at) = job.expires_at {
             self.by_expiry.remove(&(at, number));
         }
+        if job.status == Status::Deferred {
+            for parent in &job.depends_on.jobs {
+                self.dependents.remove(&(parent.clone(), number));
+            }
+        }
         let count_key = (queue.clone(), job.status);
         if let Some(count) = self.counts.get_mut(&count_key) {
             *count -= 1;
@@ -158,6 +166,11 @@ impl State {
         }
         if let Some(at) = job.expires_at {
             self.by_expiry.insert((at, number));
+        }
+        if job.status == Status::Deferred {
+            let parents = job.depends_on.jobs.iter().cloned();
+            self.dependents
+                .extend(parents.map(|parent| (parent, number)));
         }
         let count_key = (queue.clone(), job.status);
         *self.counts.entry(count_key).or_default() += 1;
@@ -224,7 +237,7 @@ impl State {
         self.touch(Topic::Due);
     }
 
-    /// Ends a job. One that is kept for no time at all is dropped.
+    /// Ends a job, and lets in who waited for it. One that is kept for no time at all is dropped.
     pub(super) fn end(&mut self, mut entry: Entry, status: Status, now: Timestamp) {
         let job = &mut entry.job;
         let options = &job.template.options;
@@ -233,14 +246,20 @@ impl State {
         } else {
             options.failure_ttl
         };
+        let call = call_back(job, status);
         job.status = status;
         job.ended_at = Some(now);
         job.lease_until = None;
         job.expires_at = ttl.map(|ttl| now + ttl);
+        let id = job.id.clone();
         if ttl.is_none_or(|ttl| !ttl.is_zero()) {
             self.put(entry);
         }
         self.touch(Topic::Ended);
+        if let Some(call) = call {
+            self.enqueue(call, now);
+        }
+        self.release_dependents(&id, status, now);
     }
 
     /// Drops a queued job whose ttl is over.
@@ -286,6 +305,16 @@ impl State {
         self.touch(Topic::Events);
         self.events.append(event, now)
     }
+}
+
+/// The call of a job's callback, if there is one for such an end.
+pub(super) fn call_back(job: &Job, status: Status) -> Option<JobSpec> {
+    let task = job.template.options.callbacks.after(status)?;
+    let ended = Ended {
+        job: job.id.clone(),
+        status,
+    };
+    Some(ended.call(task, job.template.queue.clone(), job.token?))
 }
 
 /// An instant as events carry it.

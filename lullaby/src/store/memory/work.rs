@@ -1,11 +1,20 @@
 //! Claiming jobs, keeping and settling them.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
-use super::state::{Entry, State, due};
+use super::state::{Entry, State, call_back, due};
 use crate::clock::Timestamp;
 use crate::job::{Execution, Job, Status, Token};
+use crate::repeat::Repeat;
 use crate::store::{Claim, Ending, Renewed, Settled, Settlement, WorkerRecord};
+
+/// When a job that has just finished runs again, and what is left after that.
+fn next_run(job: &Job) -> Option<(Duration, Repeat)> {
+    let repeat = job.template.options.repeat.as_ref()?;
+    repeat.next().filter(|_| !job.stop_requested)
+}
 
 impl State {
     pub(super) fn claim(&mut self, claim: &Claim, now: Timestamp) -> Vec<Job> {
@@ -62,9 +71,22 @@ impl State {
         let worker = json!(entry.job.worker);
         match settlement.ending {
             Ending::Finished { result } => {
-                entry.job.result = result;
-                self.tell(&entry.job, "job.finished", [("worker", worker)], now);
-                self.end(entry, Status::Finished, now);
+                if let Some((pause, left)) = next_run(&entry.job) {
+                    let at = now + pause;
+                    entry.job.template.options.repeat = Some(left);
+                    let data = [("worker", worker), ("due", due(at))];
+                    self.tell(&entry.job, "job.repeating", data, now);
+                    let call = call_back(&entry.job, Status::Finished);
+                    self.come_back(entry, at, now);
+                    if let Some(call) = call {
+                        self.enqueue(call, now);
+                    }
+                    self.release_dependents(&settlement.execution.job, Status::Finished, now);
+                } else {
+                    entry.job.result = result;
+                    self.tell(&entry.job, "job.finished", [("worker", worker)], now);
+                    self.end(entry, Status::Finished, now);
+                }
             }
             Ending::Failed { error } | Ending::CannotHonour { error } => {
                 entry.job.failures += 1;

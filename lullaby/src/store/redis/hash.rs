@@ -9,6 +9,8 @@
 //! | `lullaby_error` | why it failed last |
 //! | `lullaby_timeout` `lullaby_ttl` `lullaby_result_ttl` `lullaby_failure_ttl` | in ms, where RQ's whole seconds are too coarse |
 //! | `lullaby_retry` `lullaby_retries` | our retry in JSON, and its count for a requeue |
+//! | `lullaby_repeat` | the pauses of its repeat in ms, a JSON list, where RQ's whole seconds are too coarse |
+//! | `lullaby_on_success` `lullaby_on_failure` `lullaby_on_stopped` | tasks for callbacks: RQ's own fields make Python import them |
 //! | `lullaby_subject` `lullaby_task` `lullaby_slot` | for events and schedules |
 
 use std::cell::OnceCell;
@@ -22,10 +24,11 @@ use super::serializer::{Serializer, python_json};
 use crate::clock::{Timestamp, millis_up};
 use crate::error::{Error, Result};
 use crate::job::{
-    DEFAULT_FAILURE_TTL, DEFAULT_RESULT_TTL, DEFAULT_TIMEOUT, Job, JobId, JobOptions, JobSpec,
-    JobTemplate, QueueName, Status, Token,
+    Callbacks, DEFAULT_FAILURE_TTL, DEFAULT_RESULT_TTL, DEFAULT_TIMEOUT, Dependencies, Job, JobId,
+    JobOptions, JobSpec, JobTemplate, QueueName, Status, Token,
 };
 use crate::payload::Payload;
+use crate::repeat::Repeat;
 use crate::retry::{Backoff, Retry};
 
 pub(super) type Fields = Vec<(&'static str, Vec<u8>)>;
@@ -70,6 +73,25 @@ pub(super) fn fields(spec: &JobSpec, serializer: Serializer) -> Result<Fields> {
         fields.push(("retry_intervals", rq_intervals(retry)?));
         fields.push(("lullaby_retry", json(retry)?));
     }
+    if let Some(repeat) = &options.repeat {
+        fields.push(("repeats_left", repeat.times.to_string().into_bytes()));
+        let ms: Vec<i64> = repeat.intervals.iter().copied().map(span_ms).collect();
+        let seconds: Vec<i64> = ms.iter().map(|ms| (ms + 999) / 1000).collect();
+        fields.push(("repeat_intervals", json(&seconds)?));
+        if ms.iter().any(|ms| ms % 1000 != 0) {
+            fields.push(("lullaby_repeat", json(&ms)?));
+        }
+    }
+    let callbacks = &options.callbacks;
+    for (name, task) in [
+        ("lullaby_on_success", &callbacks.on_success),
+        ("lullaby_on_failure", &callbacks.on_failure),
+        ("lullaby_on_stopped", &callbacks.on_stopped),
+    ] {
+        if let Some(task) = task {
+            fields.push((name, task.clone().into_bytes()));
+        }
+    }
     if !template.meta.is_empty() {
         let meta = serde_json::Value::Object(template.meta.clone());
         fields.push(("meta", serializer.encode(&meta)));
@@ -80,6 +102,14 @@ pub(super) fn fields(spec: &JobSpec, serializer: Serializer) -> Result<Fields> {
     }
     if let Some(slot) = &spec.slot {
         fields.push(("lullaby_slot", json(slot)?));
+    }
+    if let Some(first) = spec.depends_on.jobs.first() {
+        if spec.depends_on.allow_failure {
+            fields.push(("allow_dependency_failures", b"1".to_vec()));
+        }
+        fields.push(("dependency_id", first.as_str().into()));
+        // The last one: the script finds it there.
+        fields.push(("dependency_ids", json(&spec.depends_on.jobs)?));
     }
     Ok(fields)
 }
@@ -272,6 +302,7 @@ impl Hash {
             slot: self
                 .bytes("lullaby_slot")
                 .and_then(|json| serde_json::from_slice(json).ok()),
+            depends_on: self.dependencies(),
             created_at: self.instant("created_at").unwrap_or_default(),
             due_at: self.millis("lullaby_due"),
             enqueued_at: self.instant("enqueued_at"),
@@ -294,7 +325,7 @@ impl Hash {
     fn error(&self) -> Option<String> {
         let error = self.get("lullaby_error")?;
         let run = self.text("lullaby_run")?;
-        let (_, started_at) = run.split_once(' ')?;
+        let started_at = run.split(' ').nth(1)?;
         let ours = self.text("started_at").is_none_or(|at| at == started_at);
         ours.then(|| String::from_utf8_lossy(error).into_owned())
     }
@@ -306,6 +337,17 @@ impl Hash {
         let left = self.number("retries_left");
         let used = all.zip(left).map(|(all, left)| all.saturating_sub(left));
         counted.max(used.unwrap_or(0))
+    }
+
+    fn dependencies(&self) -> Dependencies {
+        let ids: Vec<String> = self
+            .bytes("dependency_ids")
+            .and_then(|json| serde_json::from_slice(json).ok())
+            .unwrap_or_else(|| self.text("dependency_id").into_iter().collect());
+        Dependencies {
+            jobs: ids.iter().map(|id| JobId::from_store(id)).collect(),
+            allow_failure: self.bytes("allow_dependency_failures") == Some(b"1"),
+        }
     }
 
     fn call(&self) -> (String, Payload, Option<Obstacle>) {
@@ -329,6 +371,35 @@ impl Hash {
                 (call.func.clone(), nothing(), Some(obstacle))
             }
         }
+    }
+
+    /// Ours, or RQ's.
+    fn callbacks(&self) -> Callbacks {
+        let either = |own, rq| self.text(own).or_else(|| self.text(rq));
+        Callbacks {
+            on_success: either("lullaby_on_success", "success_callback_name"),
+            on_failure: either("lullaby_on_failure", "failure_callback_name"),
+            on_stopped: either("lullaby_on_stopped", "stopped_callback_name"),
+        }
+    }
+
+    fn repeat(&self) -> Option<Repeat> {
+        let list = |name| -> Vec<u64> {
+            let list = self.bytes(name);
+            list.and_then(|json| serde_json::from_slice(json).ok())
+                .unwrap_or_default()
+        };
+        let times = self.number("repeats_left")?;
+        let (seconds, ms) = (list("repeat_intervals"), list("lullaby_repeat"));
+        // A Python worker shortens only its own.
+        let spent = ms.len().saturating_sub(seconds.len());
+        let pauses = seconds.iter().map(|pause| Duration::from_secs(*pause));
+        let exact = ms.iter().skip(spent).copied().map(Duration::from_millis);
+        Some(if ms.is_empty() {
+            Repeat::intervals(times, pauses)
+        } else {
+            Repeat::intervals(times, exact)
+        })
     }
 
     fn options(&self) -> JobOptions {
@@ -355,6 +426,8 @@ impl Hash {
                 Some(DEFAULT_FAILURE_TTL),
             ),
             retry,
+            repeat: self.repeat(),
+            callbacks: self.callbacks(),
             at_front: self.bytes("enqueue_at_front") == Some(b"1"),
         }
     }

@@ -285,8 +285,8 @@ impl Produce for RedisStore {
         self.core.take_in(&jobs).await
     }
 
-    async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Canceled>> {
-        self.core.withdraw(ids).await
+    async fn cancel(&self, ids: &[JobId], enqueue_dependents: bool) -> Result<Vec<Canceled>> {
+        self.core.withdraw(ids, enqueue_dependents).await
     }
 
     async fn requeue(&self, ids: &[JobId], at_front: bool) -> Result<Vec<Requeued>> {

@@ -58,13 +58,15 @@ impl Core {
     pub(super) fn add_job(&self, call: Call, job: &JobSpec) -> Result<(Call, usize)> {
         let template = &job.template;
         let fields = fields(job, self.options.serializer)?;
-        let replace = job.on_existing == OnExisting::Replace;
-        let flags = match (template.options.at_front, replace) {
-            (false, false) => "",
-            (true, false) => "f",
-            (false, true) => "r",
-            (true, true) => "fr",
-        };
+        let flags: String = [
+            (template.options.at_front, 'f'),
+            (job.on_existing == OnExisting::Replace, 'r'),
+            (!job.depends_on.is_empty(), 'd'),
+            (job.depends_on.allow_failure, 'a'),
+        ]
+        .into_iter()
+        .filter_map(|(set, flag)| set.then_some(flag))
+        .collect();
         let at = job.at.map(|at| at.as_millis().to_string());
         let ttl = template
             .options
@@ -86,11 +88,16 @@ impl Core {
         Ok((call, strings))
     }
 
-    pub(super) async fn withdraw(&self, ids: &[JobId]) -> Result<Vec<Canceled>> {
+    pub(super) async fn withdraw(
+        &self,
+        ids: &[JobId],
+        enqueue_dependents: bool,
+    ) -> Result<Vec<Canceled>> {
         let mut outcomes = Vec::new();
         for batch in ids.chunks(BATCH) {
-            let call = with_ids(self.script(&scripts::CANCEL), batch);
-            for told in texts(self.link.call(call).await?)? {
+            let call = self.script(&scripts::CANCEL);
+            let call = call.arg(u8::from(enqueue_dependents));
+            for told in texts(self.link.call(with_ids(call, batch)).await?)? {
                 outcomes.push(match first_letter(&told) {
                     ("c", _) => Canceled::Canceled,
                     ("s", _) => Canceled::Stopping,
@@ -183,6 +190,7 @@ fn enqueued(told: &str) -> Enqueued {
     match first_letter(told) {
         ("c", _) => Enqueued::Created,
         ("r", _) => Enqueued::Replaced,
+        ("o", _) => Enqueued::Circular,
         (_, status) => Enqueued::Exists {
             status: status_of(status),
         },

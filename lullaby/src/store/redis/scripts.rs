@@ -22,7 +22,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ENQUEUE = "enqueue_job.lua" "enqueue.lua";
+    ENQUEUE = "dependencies.lua" "enqueue_job.lua" "enqueue.lua";
     CANCEL = "cancel_job.lua" "cancel.lua";
     STOP_RUNNING = "cancel_job.lua" "stop_running.lua";
     REQUEUE = "requeue_job.lua" "requeue.lua";
@@ -32,7 +32,7 @@ scripts! {
     APPEND_EVENTS = "append_events.lua";
     EVENTS = "events.lua";
     CLAIM = "claim.lua";
-    SETTLE = "dependents.lua" "settle.lua";
+    SETTLE = "settle.lua";
     RENEW = "renew.lua";
     SAVE_META = "save_meta.lua";
     MOVE_DUE = "move_due.lua";
@@ -41,11 +41,11 @@ scripts! {
     SWEEP = "sweep.lua";
     PUT_SCHEDULE = "schedule_record.lua" "put_schedule.lua";
     REMOVE_SCHEDULE = "remove_schedule.lua";
-    RUN_ENTRY = "dependents.lua" "run_entry.lua";
+    RUN_ENTRY = "dependencies.lua" "run_entry.lua";
     DROP_ENTRY = "drop_entry.lua";
     HOLD_LOCKS = "hold_locks.lua";
     LEAVE_LOCKS = "leave_locks.lua";
-    ADVANCE = "enqueue_job.lua" "cancel_job.lua" "schedule_record.lua" "advance.lua";
+    ADVANCE = "dependencies.lua" "enqueue_job.lua" "cancel_job.lua" "schedule_record.lua" "advance.lua";
 }
 
 /// One call of a script, with the arguments that all of them share.

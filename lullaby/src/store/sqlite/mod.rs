@@ -5,6 +5,7 @@
 //! so the file may be the application's own: see [`SqliteStore::write`] and [`EnqueueStatement`].
 
 mod connection;
+mod dependents;
 mod enqueue_view;
 mod event_log;
 mod fault;
@@ -238,11 +239,11 @@ impl Produce for SqliteStore {
             .await
     }
 
-    async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Canceled>> {
+    async fn cancel(&self, ids: &[JobId], enqueue_dependents: bool) -> Result<Vec<Canceled>> {
         let ids = ids.to_vec();
         self.writer
             .run(Plan::durable(ids.len()), move |step| {
-                produce::cancel(step, &ids)
+                produce::cancel(step, &ids, enqueue_dependents)
             })
             .await
     }

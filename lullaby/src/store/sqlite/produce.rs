@@ -2,8 +2,8 @@
 
 use rusqlite::params;
 
-use super::row::{QUEUED, SCHEDULED, code, duration_value, instant_value, to_json};
-use super::step::{Stand, Step, Told, due};
+use super::row::{DEFERRED, QUEUED, SCHEDULED, code, duration_value, instant_value, to_json};
+use super::step::{Step, Told, due};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::event::{EventId, NewEvent};
@@ -11,14 +11,14 @@ use crate::job::{JobId, JobSpec, OnExisting, Status};
 use crate::store::{Canceled, Deleted, Enqueued, Requeued, Topic};
 
 const INSERT: &str = "INSERT INTO lullaby_job (id, queue, status, pos, expires, created, due, enqueued, timeout, ttl, \
-     result_ttl, failure_ttl, at_front, task, subject, description, retry, slot, meta, payload) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
+     result_ttl, failure_ttl, at_front, task, subject, description, retry, slot, meta, payload, depends_on, repeat, callbacks) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
      ON CONFLICT (id) DO NOTHING";
 
 /// As `INSERT`, for a job that waits: it keeps its key and when it was made, and loses everything else.
 const REPLACE: &str = "UPDATE lullaby_job SET queue = ?2, status = ?3, pos = ?4, expires = ?5, due = ?7, enqueued = ?8, \
      timeout = ?9, ttl = ?10, result_ttl = ?11, failure_ttl = ?12, at_front = ?13, task = ?14, subject = ?15, \
-     description = ?16, retry = ?17, slot = ?18, meta = ?19, payload = ?20, token = NULL, owner = NULL, worker = NULL, \
+     description = ?16, retry = ?17, slot = ?18, meta = ?19, payload = ?20, depends_on = ?21, repeat = ?22, callbacks = ?23, token = NULL, owner = NULL, worker = NULL, \
      started = NULL, ended = NULL, failures = 0, lost = 0, stop = 0, result = NULL, error = NULL \
      WHERE id = ?1";
 
@@ -28,8 +28,9 @@ pub(super) fn enqueue(step: &mut Step<'_>, jobs: &[JobSpec]) -> Result<Vec<Enque
 
 pub(super) fn enqueue_one(step: &mut Step<'_>, spec: &JobSpec) -> Result<Enqueued> {
     let queue = step.queue(&spec.template.queue)?;
-    if write(step, INSERT, spec, queue)? {
-        tell_new(step, spec)?;
+    let place = place(step, spec)?;
+    if write(step, INSERT, spec, queue, place)? {
+        tell_new(step, spec, place)?;
         return Ok(Enqueued::Created);
     }
     let Some(old) = step.find(&spec.id)? else {
@@ -41,30 +42,54 @@ pub(super) fn enqueue_one(step: &mut Step<'_>, spec: &JobSpec) -> Result<Enqueue
     if spec.on_existing == OnExisting::Keep || !old.status.is_waiting() {
         return Ok(Enqueued::Exists { status: old.status });
     }
+    if step.waits_for(&spec.depends_on, &spec.id)? {
+        return Ok(Enqueued::Circular);
+    }
+    step.forget_dependencies(&old)?;
     // Out of the line first: its old place must not count when the new one is chosen.
     step.conn
         .prepare_cached("UPDATE lullaby_job SET status = ?2, pos = 0 WHERE key = ?1")?
         .execute([old.key, code(Status::Created)])?;
     step.memo.look_afresh();
-    write(step, REPLACE, spec, queue)?;
-    tell_new(step, spec)?;
+    write(step, REPLACE, spec, queue, place)?;
+    tell_new(step, spec, place)?;
     Ok(Enqueued::Replaced)
 }
 
+/// Where a job that is taken in goes.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Queued,
+    Scheduled(Timestamp),
+    Deferred,
+}
+
+fn place(step: &Step<'_>, spec: &JobSpec) -> Result<Place> {
+    Ok(match spec.at.filter(|at| *at > step.now) {
+        _ if !step.are_met(&spec.depends_on)? => Place::Deferred,
+        Some(at) => Place::Scheduled(at),
+        None => Place::Queued,
+    })
+}
+
 /// Runs one of the two statements above; true if it changed anything.
-fn write(step: &mut Step<'_>, sql: &str, spec: &JobSpec, queue: i64) -> Result<bool> {
+fn write(step: &mut Step<'_>, sql: &str, spec: &JobSpec, queue: i64, place: Place) -> Result<bool> {
     let (template, options) = (&spec.template, &spec.template.options);
     let now = step.now.as_millis();
-    let due_later = later(step, spec);
-    let (status, pos, enqueued) = match due_later {
-        Some(at) => (SCHEDULED, at.as_millis(), None),
-        None => (QUEUED, step.place(queue, options.at_front)?, Some(now)),
+    let (status, pos, enqueued) = match place {
+        Place::Deferred => (DEFERRED, 0, None),
+        Place::Scheduled(at) => (SCHEDULED, at.as_millis(), None),
+        Place::Queued => (QUEUED, step.place(queue, options.at_front)?, Some(now)),
     };
     let ttl = duration_value(options.ttl);
     let expires = enqueued.and_then(|_| step.expiry(ttl));
     let retry = options.retry.as_ref().map(to_json).transpose()?;
+    let repeat = options.repeat.as_ref().map(to_json).transpose()?;
+    let callbacks = &options.callbacks;
+    let callbacks = (!callbacks.is_empty()).then(|| to_json(callbacks));
     let slot = spec.slot.as_ref().map(to_json).transpose()?;
     let meta = (!template.meta.is_empty()).then(|| to_json(&template.meta));
+    let depends_on = (!spec.depends_on.is_empty()).then(|| to_json(&spec.depends_on));
     let changed = step.conn.prepare_cached(sql)?.execute(params![
         spec.id.as_str(),
         queue,
@@ -86,21 +111,19 @@ fn write(step: &mut Step<'_>, sql: &str, spec: &JobSpec, queue: i64) -> Result<b
         slot,
         meta.transpose()?,
         template.payload.as_json(),
+        depends_on.transpose()?,
+        repeat,
+        callbacks.transpose()?,
     ])?;
     Ok(changed > 0)
 }
 
-/// When a job is due, if that is still to come.
-fn later(step: &Step<'_>, spec: &JobSpec) -> Option<Timestamp> {
-    spec.at.filter(|at| *at > step.now)
-}
-
-fn tell_new(step: &mut Step<'_>, spec: &JobSpec) -> Result<()> {
-    let later = later(step, spec);
-    step.memo.touch(match later {
-        Some(_) => Topic::Due,
-        None => Topic::Queued,
-    });
+fn tell_new(step: &mut Step<'_>, spec: &JobSpec, place: Place) -> Result<()> {
+    match place {
+        Place::Deferred => step.note_dependencies(spec)?,
+        Place::Scheduled(_) => step.memo.touch(Topic::Due),
+        Place::Queued => step.memo.touch(Topic::Queued),
+    }
     let template = &spec.template;
     let Some(subject) = &template.subject else {
         return Ok(());
@@ -111,15 +134,30 @@ fn tell_new(step: &mut Step<'_>, spec: &JobSpec) -> Result<()> {
         worker: None,
     };
     let queue = ("queue", serde_json::json!(template.queue));
-    match (later, spec.at) {
-        (Some(at), _) => step.tell_of(&spec.id, &told, "job.scheduled", [("due", due(at))]),
-        (None, Some(at)) => step.tell_of(&spec.id, &told, "job.queued", [queue, ("due", due(at))]),
-        (None, None) => step.tell_of(&spec.id, &told, "job.queued", [queue]),
+    match (place, spec.at) {
+        (Place::Deferred, _) => step.tell_deferred(spec, &told),
+        (Place::Scheduled(at), _) => {
+            step.tell_of(&spec.id, &told, "job.scheduled", [("due", due(at))])
+        }
+        (_, Some(at)) => step.tell_of(&spec.id, &told, "job.queued", [queue, ("due", due(at))]),
+        (_, None) => step.tell_of(&spec.id, &told, "job.queued", [queue]),
     }
 }
 
-pub(super) fn cancel(step: &mut Step<'_>, ids: &[JobId]) -> Result<Vec<Canceled>> {
-    ids.iter().map(|id| cancel_one(step, id)).collect()
+pub(super) fn cancel(
+    step: &mut Step<'_>,
+    ids: &[JobId],
+    enqueue_dependents: bool,
+) -> Result<Vec<Canceled>> {
+    let mut answers = Vec::with_capacity(ids.len());
+    for id in ids {
+        let answer = cancel_one(step, id)?;
+        if enqueue_dependents && matches!(answer, Canceled::Canceled | Canceled::Stopping) {
+            step.release_dependents(id, Status::Finished)?;
+        }
+        answers.push(answer);
+    }
+    Ok(answers)
 }
 
 fn cancel_one(step: &mut Step<'_>, id: &JobId) -> Result<Canceled> {
@@ -137,6 +175,7 @@ fn cancel_one(step: &mut Step<'_>, id: &JobId) -> Result<Canceled> {
         step.memo.touch(Topic::Control);
         return Ok(Canceled::Stopping);
     }
+    step.forget_dependencies(&job)?;
     step.tell(&job, "job.canceled", [])?;
     step.end(&job, Status::Canceled, None)?;
     Ok(Canceled::Canceled)
@@ -161,6 +200,7 @@ fn requeue_one(step: &mut Step<'_>, id: &JobId, at_front: bool) -> Result<Requeu
             "UPDATE lullaby_job SET failures = 0, lost = 0, stop = 0, result = NULL, error = NULL WHERE key = ?1",
         )?
         .execute([job.key])?;
+    step.forget_dependencies(&job)?;
     step.tell_queued(&job)?;
     step.enter_queue(&job, at_front)?;
     Ok(Requeued::Queued)
@@ -169,20 +209,16 @@ fn requeue_one(step: &mut Step<'_>, id: &JobId, at_front: bool) -> Result<Requeu
 pub(super) fn delete(step: &mut Step<'_>, ids: &[JobId]) -> Result<Vec<Deleted>> {
     ids.iter()
         .map(|id| {
-            Ok(
-                match step
-                    .find(id)?
-                    .map(|Stand { key, status, .. }| (key, status))
-                {
-                    None => Deleted::NotFound,
-                    Some((_, Status::Started)) => Deleted::Running,
-                    Some((key, _)) => {
-                        step.drop_job(key)?;
-                        step.memo.touch(Topic::Ended);
-                        Deleted::Deleted
-                    }
-                },
-            )
+            Ok(match step.find(id)? {
+                None => Deleted::NotFound,
+                Some(job) if job.status == Status::Started => Deleted::Running,
+                Some(job) => {
+                    step.forget_dependencies(&job)?;
+                    step.drop_job(job.key)?;
+                    step.memo.touch(Topic::Ended);
+                    Deleted::Deleted
+                }
+            })
         })
         .collect()
 }

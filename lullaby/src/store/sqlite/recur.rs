@@ -90,7 +90,7 @@ fn advance_one(step: &mut Step<'_>, decision: &Decision) -> Result<Advanced> {
                 return Ok(Advanced::Conflict);
             }
         }
-        produce::cancel(step, &decision.cancel)?;
+        produce::cancel(step, &decision.cancel, false)?;
         write_ledger(step.conn, &record.id, &decision.ledger)?;
         write_record(step.conn, record)?;
         for job in &decision.jobs {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::{Timestamp, millis_up};
 use crate::error::{Error, Result};
-use crate::job::{Job, JobId, JobOptions, JobTemplate, QueueName, Status, Token};
+use crate::job::{Dependencies, Job, JobId, JobOptions, JobTemplate, QueueName, Status, Token};
 use crate::payload::Payload;
 
 /// A status as it is stored.
@@ -30,6 +30,7 @@ pub(super) const fn code(status: Status) -> i64 {
 pub(super) const SCHEDULED: i64 = code(Status::Scheduled);
 pub(super) const QUEUED: i64 = code(Status::Queued);
 pub(super) const STARTED: i64 = code(Status::Started);
+pub(super) const DEFERRED: i64 = code(Status::Deferred);
 
 /// The status in a column.
 pub(super) fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
@@ -46,9 +47,9 @@ pub(super) fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
 /// What a full job is read from, for `FROM lullaby_job j JOIN lullaby_queue q ON q.id = j.queue`.
 macro_rules! job_columns {
     () => {
-        "j.key, j.id, j.status, j.pos, q.name, j.task, j.payload, j.timeout, j.ttl, j.result_ttl, j.failure_ttl, j.retry, \
+        "j.key, j.id, j.status, j.pos, q.name, j.task, j.payload, j.timeout, j.ttl, j.result_ttl, j.failure_ttl, j.retry, j.repeat, j.callbacks, \
          j.at_front, j.meta, j.description, j.subject, j.slot, j.created, j.due, j.enqueued, j.started, j.ended, j.expires, \
-         j.token, j.worker, j.failures, j.lost, j.stop, j.result, j.error"
+         j.token, j.worker, j.failures, j.lost, j.stop, j.result, j.error, j.depends_on"
     };
 }
 pub(super) use job_columns;
@@ -74,6 +75,8 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<(i64, Job)> {
                 result_ttl: c.duration()?,
                 failure_ttl: c.duration()?,
                 retry: c.json(&id)?,
+                repeat: c.json(&id)?,
+                callbacks: c.json(&id)?.unwrap_or_default(),
                 at_front: c.take()?,
             },
             meta: c.json(&id)?.unwrap_or_default(),
@@ -94,9 +97,18 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<(i64, Job)> {
         stop_requested: c.take()?,
         result: c.take()?,
         error: c.take()?,
+        depends_on: c.json(&id)?.unwrap_or_default(),
         id,
     };
     Ok((key, job))
+}
+
+/// Whom a job waits for, from a column of this name. As in a full job, what cannot be read counts as nobody.
+pub(super) fn dependencies(row: &Row<'_>, column: &str) -> rusqlite::Result<Dependencies> {
+    let json = row.get_ref(column)?.as_str_or_null()?;
+    Ok(json
+        .and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default())
 }
 
 /// The columns of a row, one after the other.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::event_log::EventLog;
@@ -11,7 +12,8 @@ use super::row::{QUEUED, SCHEDULED, code, duration_of, instant_value, status};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::event::EventId;
-use crate::job::{JobId, QueueName, Status};
+use crate::job::{Callbacks, Ended, JobId, QueueName, Status, Token};
+use crate::repeat::Repeat;
 use crate::store::Topic;
 
 /// What the writer remembers from step to step.
@@ -90,6 +92,10 @@ pub(super) struct Stand {
     pub(super) failure_ttl: Option<i64>,
     pub(super) at_front: bool,
     pub(super) lost: u32,
+    pub(super) stop: bool,
+    pub(super) repeat: Option<Repeat>,
+    pub(super) callbacks: Option<Callbacks>,
+    pub(super) token: Option<i64>,
     pub(super) told: Option<Told>,
 }
 
@@ -104,7 +110,7 @@ pub(super) struct Told {
 /// What a `Stand` is read from, for `FROM lullaby_job`.
 macro_rules! stand_columns {
     () => {
-        "key, id, queue, status, due, ttl, result_ttl, failure_ttl, at_front, lost, subject, task, worker"
+        "key, id, queue, status, due, ttl, result_ttl, failure_ttl, at_front, lost, subject, task, worker, stop, repeat, callbacks, token"
     };
 }
 pub(super) use stand_columns;
@@ -123,6 +129,10 @@ pub(super) fn stand(row: &Row<'_>) -> rusqlite::Result<Stand> {
         failure_ttl: row.get(7)?,
         at_front: row.get(8)?,
         lost: row.get(9)?,
+        stop: row.get(13)?,
+        repeat: rare(row, 14)?,
+        callbacks: rare(row, 15)?,
+        token: row.get(16)?,
         told: match subject {
             Some(subject) => Some(Told {
                 subject,
@@ -132,6 +142,12 @@ pub(super) fn stand(row: &Row<'_>) -> rusqlite::Result<Stand> {
             None => None,
         },
     })
+}
+
+/// JSON that few jobs have. As in a full job, what cannot be read counts as none.
+fn rare<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let json = row.get_ref(column)?.as_str_or_null()?;
+    Ok(json.and_then(|json| serde_json::from_str(json).ok()))
 }
 
 impl Step<'_> {
@@ -252,7 +268,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Ends a job. One that is kept for no time at all is dropped.
+    /// Ends a job, and lets in who waited for it. One that is kept for no time at all is dropped.
     pub(super) fn end(&mut self, job: &Stand, status: Status, result: Option<&str>) -> Result<()> {
         let finished = status == Status::Finished;
         let ttl = if finished {
@@ -278,7 +294,22 @@ impl Step<'_> {
                 ])?;
         }
         self.memo.touch(Topic::Ended);
-        Ok(())
+        self.follow_up(job, status)
+    }
+
+    /// What the end of a job, or of one of its runs, sets going: its callback, and those that waited for it.
+    pub(super) fn follow_up(&mut self, job: &Stand, status: Status) -> Result<()> {
+        let callbacks = job.callbacks.as_ref();
+        if let Some(task) = callbacks.and_then(|callbacks| callbacks.after(status)) {
+            let queue = QueueName::from_store(&self.queue_name(job.queue)?);
+            let ended = Ended {
+                job: job.id.clone(),
+                status,
+            };
+            let token = Token(job.token.unwrap_or_default().unsigned_abs());
+            super::produce::enqueue_one(self, &ended.call(task, queue, token))?;
+        }
+        self.release_dependents(&job.id, status)
     }
 
     /// Fails a job for good.

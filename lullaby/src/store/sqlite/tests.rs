@@ -16,7 +16,9 @@ use tempfile::TempDir;
 use super::{Durability, SqliteOptions, SqliteStore};
 use crate::clock::{Clock, SystemClock, until};
 use crate::error::Result;
-use crate::job::{Job, JobId, JobOptions, JobSpec, JobTemplate, OnExisting, QueueName};
+use crate::job::{
+    Dependencies, Job, JobId, JobOptions, JobSpec, JobTemplate, OnExisting, QueueName,
+};
 use crate::payload::Payload;
 use crate::store::{Claim, Enqueued, Inspect, Produce, Signal, Work};
 
@@ -72,6 +74,7 @@ fn job(name: &str) -> JobSpec {
         at: None,
         on_existing: OnExisting::Keep,
         slot: None,
+        depends_on: Dependencies::default(),
         template: JobTemplate {
             queue: QueueName::default(),
             task: "greet".to_owned(),

@@ -1,6 +1,7 @@
 //! Claiming jobs, keeping and settling them.
 
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 use serde_json::{Map, Value, json};
@@ -11,6 +12,7 @@ use super::writer::{Message, Plan, post};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{Execution, Job, QueueName, Status, Token};
+use crate::repeat::Repeat;
 use crate::store::claimed::GiveBack;
 use crate::store::{Claim, Ending, Renewed, Settled, Settlement, WorkerRecord};
 
@@ -159,10 +161,19 @@ fn settle_one(step: &mut Step<'_>, settlement: &Settlement) -> Result<Settled> {
     };
     let worker = ("worker", json!(job.told.as_ref().map(|told| &told.worker)));
     match &settlement.ending {
-        Ending::Finished { result } => {
-            step.tell(&job, "job.finished", [worker])?;
-            step.end(&job, Status::Finished, result.as_deref())?;
-        }
+        Ending::Finished { result } => match next_run(&job) {
+            Some((pause, left)) => {
+                let at = step.now + pause;
+                step.tell(&job, "job.repeating", [worker, ("due", due(at))])?;
+                note_repeat(step, &job, &left)?;
+                come_back(step, &job, at)?;
+                step.follow_up(&job, Status::Finished)?;
+            }
+            None => {
+                step.tell(&job, "job.finished", [worker])?;
+                step.end(&job, Status::Finished, result.as_deref())?;
+            }
+        },
         Ending::Failed { error } | Ending::CannotHonour { error } => {
             count_failure(step, &job)?;
             step.fail(&job, error)?;
@@ -188,6 +199,18 @@ fn settle_one(step: &mut Step<'_>, settlement: &Settlement) -> Result<Settled> {
         }
     }
     Ok(Settled::Done)
+}
+
+/// When a job that has just finished runs again, and what is left after that.
+fn next_run(job: &Stand) -> Option<(Duration, Repeat)> {
+    job.repeat.as_ref()?.next().filter(|_| !job.stop)
+}
+
+fn note_repeat(step: &Step<'_>, job: &Stand, left: &Repeat) -> Result<()> {
+    step.conn
+        .prepare_cached("UPDATE lullaby_job SET repeat = ?2 WHERE key = ?1")?
+        .execute(params![job.key, to_json(left)?])?;
+    Ok(())
 }
 
 fn count_failure(step: &Step<'_>, job: &Stand) -> Result<()> {

@@ -16,6 +16,10 @@ local lease_text = int(lease_until)
 -- RQ's deadline: always well ahead of ours, so that no Python cleanup takes a running job.
 local wip = string.format('%.3f', math.max(now + 120000, lease_until + 30000) / 1000)
 
+-- Fields that few jobs have and that matter again when it is settled: noted in `lullaby_run`.
+local MORE = { repeats_left = true, lullaby_on_success = true, lullaby_on_failure = true, lullaby_on_stopped = true,
+  success_callback_name = true, failure_callback_name = true, stopped_callback_name = true }
+
 -- How far a queue is looked through behind ids that are left alone.
 local SCAN = 10000
 
@@ -37,7 +41,7 @@ local function start(id, queue)
   local hash = redis.pcall('HGETALL', key)
   if hash.err then return put_aside(id, 'its key is no hash', 'the queue ' .. queue) end
   local job = { id = id, key = key, n = '0', queue = queue }
-  local status, expires, data, may_expire, stop, saved_anew
+  local status, expires, data, may_expire, stop, saved_anew, more
   for i = 1, #hash, 2 do
     local name, value = hash[i], hash[i + 1]
     if name == 'status' then status = value
@@ -49,6 +53,7 @@ local function start(id, queue)
     elseif name == 'ttl' or name == 'ended_at' then may_expire = true
     elseif name == 'lullaby_stop' then stop = true
     elseif name == 'started_at' then saved_anew = value == ''
+    elseif MORE[name] and value ~= '' then more = ' +'
     end
   end
   -- No hash: its ttl is over, or it was deleted. Another status: it stands somewhere else, too, and belongs there.
@@ -70,7 +75,7 @@ local function start(id, queue)
   -- Redis' own expiry is set on jobs with a ttl, and on those that have ended before.
   if real_time and (expires or may_expire) then call('PERSIST', key) end
   call('HSET', key, 'status', 'started', 'started_at', now_text, 'worker_name', worker,
-    'lullaby_run', token .. ' ' .. now_text, 'lullaby_lease', lease_text)
+    'lullaby_run', token .. ' ' .. now_text .. (more or ''), 'lullaby_lease', lease_text)
   add(rq .. 'wip:' .. queue, wip, id .. ':' .. execution_id(token))
   add(own .. 'leases', lease_text, member(job.n, id))
   if job.subject then tell(job, 'job.started', text('worker', worker) .. number('token', tonumber(token))) end

@@ -59,6 +59,7 @@ local function rescue(queue, each)
     come_back(job, now + pause_before_retry(job, left))
   else
     failed[#failed + 1] = id
+    job.more = execution
     fail(job, '0', 'abandoned: its worker stopped beating', ARGV[9])
   end
 end

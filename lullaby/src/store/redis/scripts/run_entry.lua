@@ -19,23 +19,17 @@ local job = call('HMGET', key, 'data', 'meta', 'origin', 'timeout', 'enqueue_at_
 if not job[1] or (job[2] or '') ~= ARGV[10] or not present(job[3]) then return 'changed' end
 local queue = job[3]
 
--- Those that it still waits for. RQ names them as a JSON array of ids.
+-- Those that it waits for. RQ names them as a JSON array of ids.
 local parents = {}
 local readable, named = pcall(cjson.decode, present(job[6]) or '[]')
 for _, parent in ipairs(readable and type(named) == 'table' and named or {}) do
-  if type(parent) == 'string' and not is_met(id, parent) then parents[#parents + 1] = parent end
+  if type(parent) == 'string' then parents[#parents + 1] = parent end
 end
 
 if ARGV[12] ~= ARGV[10] then call('HSET', key, 'meta', ARGV[12]) end
 know_queue(queue)
-if #parents > 0 then
-  call('HSET', key, 'status', 'deferred')
-  call('ZADD', rq .. 'deferred:' .. queue, math.floor(now / 1000), id)
-  for _, parent in ipairs(parents) do
-    call('SADD', job_key(parent) .. ':dependents', id)
-    -- With two colons: so it is named in RQ.
-    call('SADD', rq .. 'job::' .. id .. ':dependencies', parent)
-  end
+if any_unmet(parents, call('HGET', key, 'allow_dependency_failures') == '1') then
+  defer({ id = id, key = key, queue = queue }, parents)
 else
   call('HSET', key, 'status', 'queued', 'enqueued_at', now_text)
   -- What RQ's queue gives a job that says nothing.

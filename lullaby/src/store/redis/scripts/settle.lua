@@ -22,6 +22,31 @@ local function others_listen(queue)
   return false
 end
 
+-- When a job that has just finished runs again, in ms; nil if it does not, or somebody asked to stop it. The lists of pauses lose their first
+-- entry, but for the last one.
+local function next_run(job)
+  local value = call('HMGET', job.key, 'repeats_left', 'repeat_intervals', 'lullaby_repeat', 'lullaby_stop')
+  local left = tonumber(value[1] or '') or 0
+  if left <= 0 or value[4] == '1' then return nil end
+  call('HSET', job.key, 'repeats_left', int(left - 1))
+  local function list(json)
+    local fine, pauses = pcall(cjson.decode, json)
+    return fine and type(pauses) == 'table' and pauses or {}
+  end
+  local seconds, ms = list(value[2]), list(value[3])
+  while #ms > math.max(#seconds, 1) do table.remove(ms, 1) end
+  local pause = tonumber(ms[1]) or (tonumber(seconds[1]) or 0) * 1000
+  if #seconds > 1 then
+    table.remove(seconds, 1)
+    call('HSET', job.key, 'repeat_intervals', cjson.encode(seconds))
+  end
+  if #ms > 1 then
+    table.remove(ms, 1)
+    call('HSET', job.key, 'lullaby_repeat', cjson.encode(ms))
+  end
+  return after(pause)
+end
+
 local function settle(i)
   local id, token, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local job = kind == 'F' and load_to_finish(id) or load(id)
@@ -38,9 +63,16 @@ local function settle(i)
     if job.result_ttl ~= 0 and (result or call('EXISTS', rq .. 'results:' .. id) == 1) then
       write_result(job, '1', token, 'return_value', result)
     end
-    tell(job, 'job.finished', by)
-    finish(job, 'finished')
-    release_dependents(job, true)
+    local at = job.more and next_run(job)
+    if at then
+      tell(job, 'job.repeating', by and by .. number('due', at))
+      call_back(job, 'finished', token)
+      come_back(job, at)
+      release_dependents(job, 'finished')
+    else
+      tell(job, 'job.finished', by)
+      finish(job, 'finished')
+    end
   elseif kind == 'H' and others_listen(job.queue) then
     tell(job, 'job.returned', by)
     enter_queue(job, false)
@@ -48,7 +80,6 @@ local function settle(i)
   elseif kind == 'X' or kind == 'H' then
     call('HINCRBY', job.key, 'lullaby_failures', 1)
     fail(job, token, ARGV[i + 4], ARGV[i + 5])
-    release_dependents(job, false)
   elseif kind == 'R' then
     local at = tonumber(ARGV[i + 6])
     call('HINCRBY', job.key, 'lullaby_failures', 1)

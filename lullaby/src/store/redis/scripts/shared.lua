@@ -163,11 +163,14 @@ end
 
 local function execution_id(token) return string.format('%032x', tonumber(token)) end
 
--- The token that it runs under, if it is ours: a Python worker that started it anew wrote another `started_at`.
+-- The token that it runs under, if it is ours: a Python worker that started it anew wrote another `started_at`. It stands in `more`, too, if
+-- the job has one of the fields that claim.lua looks for, so that all other jobs are settled without a look at them.
 local function token_of(job)
   if job.status ~= 'started' or not job.run then return nil end
-  local token, started_at = string.match(job.run, '^(%d+) (.*)$')
-  if started_at == job.started_at then return token end
+  local token, started_at, more = string.match(job.run, '^(%d+) (%S+) ?(%+?)$')
+  if started_at ~= job.started_at then return nil end
+  if more == '+' then job.more = token end
+  return token
 end
 
 local function forget_expiry(job)
@@ -198,7 +201,11 @@ local function forget_beat(job, token)
   end
 end
 
--- Takes a job out of its list or registry.
+local function dependents_key(id) return job_key(id) .. ':dependents' end
+-- With two colons: RQ's readers expect them.
+local function dependencies_key(id) return rq .. 'job::' .. id .. ':dependencies' end
+
+-- Takes a job out of its list or registry. One that waited for others is no longer known to them: RQ would let it in a second time.
 local function leave(job)
   flush()
   local status, queue = job.status, job.queue
@@ -210,14 +217,20 @@ local function leave(job)
   elseif status == 'failed' or status == 'stopped' then
     call('ZREM', rq .. 'failed:' .. queue, job.id)
     if status == 'stopped' then call('ZREM', own .. 'stopped:' .. queue, job.id) end
-  elseif status == 'finished' or status == 'canceled' or status == 'deferred' then
+  elseif status == 'finished' or status == 'canceled' then
     call('ZREM', rq .. status .. ':' .. queue, job.id)
+  elseif status == 'deferred' then
+    call('ZREM', rq .. 'deferred:' .. queue, job.id)
+    for _, parent in ipairs(call('SMEMBERS', dependencies_key(job.id))) do call('SREM', dependents_key(parent), job.id) end
+  elseif status == 'ready_to_enqueue' then
+    call('ZREM', rq .. 'ready:' .. queue, job.id)
   end
   forget_expiry(job)
 end
 
+-- Who waits for it waits on, as in RQ: for a job of this id.
 local function drop(job)
-  call('DEL', job.key, rq .. 'results:' .. job.id, job.key .. ':dependents', rq .. 'job::' .. job.id .. ':dependencies')
+  call('DEL', job.key, rq .. 'results:' .. job.id, dependencies_key(job.id))
   if job.subject then call('ZREM', own .. 'subject:' .. job.subject, job.id) end
   touch('e')
 end
@@ -267,11 +280,83 @@ local function schedule(job, at)
   enter_scheduled(job, at)
 end
 
--- Ends a job. One that is kept for no time at all is dropped.
+local function tell_queued(job)
+  if not job.subject then return end
+  tell(job, 'job.queued', text('queue', job.queue) .. (job.due and number('due', job.due) or ''))
+end
+
+-- Puts a job into its queue, or schedules it if its time is still to come.
+local function let_in(job)
+  if job.due and job.due > now then
+    tell(job, 'job.scheduled', number('due', job.due))
+    schedule(job, job.due)
+  else
+    tell_queued(job)
+    enter_queue(job, job.at_front)
+  end
+end
+
+-- Whether a job whose `parent` stands so waits for it no longer. One without a status does not exist: as in RQ, nobody waits for that.
+local function is_met(status, allows_failure)
+  return not status or status == 'finished' or (allows_failure and status == 'failed')
+end
+
+-- Lets in those that waited for this job alone, which has ended so, in the order in which they were made.
+local function release_dependents(job, ending)
+  local ids = call('SMEMBERS', dependents_key(job.id))
+  if #ids == 0 then return end
+  local children = {}
+  for _, id in ipairs(ids) do
+    local child = load(id)
+    if child and child.status == 'deferred' then
+      children[#children + 1] = child
+    else
+      call('SREM', dependents_key(job.id), id)
+    end
+  end
+  table.sort(children, function(one, other)
+    if one.n ~= other.n then return tonumber(one.n) < tonumber(other.n) end
+    return one.id < other.id
+  end)
+  for _, child in ipairs(children) do
+    local allows_failure = call('HGET', child.key, 'allow_dependency_failures') == '1'
+    local met = is_met(ending, allows_failure)
+    for _, parent in ipairs(met and call('SMEMBERS', dependencies_key(child.id)) or {}) do
+      if parent ~= job.id and not is_met(call('HGET', job_key(parent), 'status'), allows_failure) then met = false break end
+    end
+    if met then
+      leave(child)
+      call('SREM', dependents_key(job.id), child.id)
+      let_in(child)
+    end
+  end
+end
+
+-- Puts the call of a job's callback, ours or RQ's, at the front of its queue. `run` tells the runs of one job apart.
+local CALLBACKS = { finished = 'success', failed = 'failure', stopped = 'stopped' }
+local function call_back(job, status, run)
+  local kind = CALLBACKS[status]
+  if not kind then return end
+  local value = call('HMGET', job.key, 'lullaby_on_' .. kind, kind .. '_callback_name', kind .. '_callback_timeout')
+  local task = present(value[1]) or present(value[2])
+  local id = job.id .. '-on-' .. status .. '-' .. run
+  if not task or call('EXISTS', job_key(id)) == 1 then return end
+  -- As JSON, and not deflated: RQ takes that as it is.
+  local about = '{"job": ' .. cjson.encode(job.id) .. ', "status": "' .. status .. '"}'
+  call('HSET', job_key(id), 'data', '[' .. cjson.encode(task) .. ', null, [], ' .. about .. ']', 'origin', job.queue, 'created_at', now_text,
+    'lullaby_n', int(call('INCR', own .. 'last_number')), 'timeout', present(value[3]) or '180', 'enqueue_at_front', '1')
+  enter_queue({ id = id, key = job_key(id), queue = job.queue }, true)
+end
+
+-- Ends a job, and lets in who waited for it. One that is kept for no time at all is dropped.
 local function finish(job, status)
+  if job.more then call_back(job, status, job.more) end
   local ttl = job.failure_ttl
   if status == 'finished' then ttl = job.result_ttl end
-  if ttl == 0 then return drop(job) end
+  if ttl == 0 then
+    drop(job)
+    return release_dependents(job, status)
+  end
   local score = now / 1000
   if ttl then
     local expires = int(after(ttl))
@@ -292,6 +377,7 @@ local function finish(job, status)
     add(rq .. 'failed:' .. job.queue, score, job.id)
     if status == 'stopped' then add(own .. 'stopped:' .. job.queue, score, job.id) end
   end
+  release_dependents(job, status)
 end
 
 -- Ends an execution, but not its job: that runs again at `at`, at the back of its queue.
@@ -302,11 +388,6 @@ local function come_back(job, at)
     call('HSET', job.key, 'lullaby_due', int(at))
     enter_queue(job, false)
   end
-end
-
-local function tell_queued(job)
-  if not job.subject then return end
-  tell(job, 'job.queued', text('queue', job.queue) .. (job.due and number('due', job.due) or ''))
 end
 
 -- What RQ reads of an end: an entry in the job's stream of results.

@@ -1,4 +1,5 @@
--- Drops what is past its time: queued jobs that were never run, what was kept of ended ones, workers that are gone.
+-- Drops what is past its time: queued jobs that were never run, what was kept of ended ones, workers that are gone. Ends what RQ 3 left
+-- half done.
 --
 -- ARGV[6]  the most jobs, at most 1,000
 -- ARGV[7]  after how many ms unseen a worker is gone
@@ -39,6 +40,16 @@ if swept < limit then
     call('ZREMRANGEBYSCORE', rq .. 'finished:' .. queue, 0, now / 1000)
     call('ZREMRANGEBYSCORE', rq .. 'failed:' .. queue, 0, now / 1000)
     call('ZREMRANGEBYSCORE', own .. 'stopped:' .. queue, 0, now / 1000)
+  end
+end
+
+-- What RQ 3 let in but did not push: its release is two steps, and a process that dies between them leaves the job here.
+for _, key in ipairs(call('SMEMBERS', rq .. 'queues')) do
+  local ready = rq .. 'ready:' .. string.sub(key, #rq + 7)
+  for _, id in ipairs(call('ZRANGE', ready, 0, 999)) do
+    local job = load(id)
+    call('ZREM', ready, id)
+    if job and job.status == 'ready_to_enqueue' then let_in(job) end
   end
 end
 

@@ -109,3 +109,27 @@ async fn many_processes_may_make_the_same_file_at_once() {
     }
     place.assert_sound();
 }
+
+#[tokio::test]
+async fn a_file_of_the_first_version_is_brought_up_to_date_and_keeps_its_jobs() {
+    let place = Place::new();
+    let foreign = place.foreign();
+    foreign
+        .execute_batch(include_str!("../schema/0001.sql"))
+        .expect("made");
+    foreign
+        .execute_batch("INSERT INTO lullaby_enqueue (id, task) VALUES ('old', 'greet')")
+        .expect("enqueued");
+    let store = place.open();
+    let old = find(&store, "old").await.expect("is there");
+    assert!(old.depends_on.is_empty());
+    let version: i64 = foreign
+        .query_row(
+            "SELECT value FROM lullaby_meta WHERE name = 'schema'",
+            [],
+            |row| row.get(0),
+        )
+        .expect("read");
+    assert_eq!(version, 4);
+    enqueue(&store, "new").await.expect("enqueued");
+}
