@@ -5,21 +5,24 @@ mod duration;
 mod print;
 mod verbs;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lullaby::Lullaby;
+use lullaby::store::redis::serializer::Serializer;
+use lullaby::store::redis::{RedisOptions, RedisStore};
 use tracing_subscriber::EnvFilter;
 
-/// See and mend the jobs of a Lullaby store.
+use crate::print::{Colour, Out};
+
+/// See and mend the jobs of a Lullaby store: an SQLite file, or Redis, which Python's RQ may share.
 ///
-/// Exit codes: 0 done; 1 something named does not exist or could not be changed; 2 the command was not understood, or the store could
-/// not be opened or asked.
+/// Colours are used on a terminal only, and never if NO_COLOR is set. RUST_LOG says what is logged, to standard error.
 #[derive(Parser, Debug)]
-#[command(name = "lullaby", version, propagate_version = true)]
+#[command(name = "lullaby", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
-    /// The store: sqlite:FILE, redis://[user:password@]host[:port][/db] or unix:///SOCKET; sqlite:./data/lullaby.db when not given
+    /// The store: sqlite:FILE, redis://[user:password@]host[:port][/db], rediss://… for TLS, or unix:///SOCKET[?db=N]. The game's own,
+    /// sqlite:./data/lullaby.db, when not given. In Redis, names of keys begin with rq, or with what RQ_KEY_PREFIX says
     #[arg(
         long,
         global = true,
@@ -55,6 +58,10 @@ enum Verb {
     Requeue(verbs::requeue::Requeue),
     /// Withdraw jobs that wait, stop those that run
     Cancel(verbs::cancel::Cancel),
+    /// Stop jobs that run, and no others
+    Stop(verbs::stop::Stop),
+    /// What could not be run and was put aside: list, restore, drop
+    Quarantine(verbs::quarantine::Quarantine),
     /// Move what is due, in the place of Python's rqscheduler
     Scheduler(verbs::scheduler::Scheduler),
     /// What recurs: add, list, show, edit, pause, resume, run, rm, preview
@@ -62,6 +69,12 @@ enum Verb {
     /// Why a slot of a schedule ran or did not, or why a job stands where it does
     Why(verbs::why::Why),
 }
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  something named does not exist or could not be changed; the answer says what
+  2  the command was not understood, or the store could not be opened or asked";
 
 /// Where the game keeps its jobs, too.
 const STORE: &str = "sqlite:./data/lullaby.db";
@@ -72,6 +85,14 @@ impl Verb {
         match self {
             Self::Scheduler(verb) => verb.log_level(),
             _ => "error",
+        }
+    }
+
+    /// How a new job is to be written, if that was said.
+    fn serializer(&self) -> Option<Serializer> {
+        match self {
+            Self::Enqueue(verb) => verb.serializer(),
+            _ => None,
         }
     }
 
@@ -99,12 +120,15 @@ fn log(level: &str) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(Colour::on(&std::io::stderr()) == Colour::Always)
         .init();
 }
 
 async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
-    let out = print::Out { json: cli.json };
+    let out = Out {
+        json: cli.json,
+        colour: Colour::on(&std::io::stdout()),
+    };
     if let Verb::Scheduler(verb) = &cli.verb {
         let done = verb.run(cli.redis.as_deref(), cli.store.as_deref(), out);
         return Ok(exit_code(done.await?));
@@ -122,7 +146,10 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             "there is no store at {url}: name one with --store, as --store sqlite:./data/lullaby.db"
         );
     }
-    let lullaby = Lullaby::open(url).await?;
+    let lullaby = match cli.verb.serializer() {
+        Some(serializer) => open_redis(url, serializer).await?,
+        None => Lullaby::open(url).await?,
+    };
     let done = match &cli.verb {
         Verb::Info => verbs::info::run(&lullaby, out).await?,
         Verb::Jobs(verb) => verb.run(&lullaby, out).await?,
@@ -130,11 +157,24 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Enqueue(verb) => verb.run(&lullaby, out).await?,
         Verb::Requeue(verb) => verb.run(&lullaby, out).await?,
         Verb::Cancel(verb) => verb.run(&lullaby, out).await?,
+        Verb::Stop(verb) => verb.run(&lullaby, out).await?,
+        Verb::Quarantine(verb) => verb.run(&lullaby, out).await?,
         Verb::Scheduler(_) => unreachable!("it opens what it needs by itself"),
         Verb::Schedule(verb) => verb.run(&lullaby, out).await?,
         Verb::Why(verb) => verb.run(&lullaby, out).await?,
     };
     Ok(exit_code(done))
+}
+
+/// A store in Redis, whose new jobs are written so.
+async fn open_redis(url: &str, serializer: Serializer) -> anyhow::Result<Lullaby> {
+    let redis = ["redis:", "rediss:", "unix:", "redis+unix:"];
+    anyhow::ensure!(
+        redis.iter().any(|scheme| url.starts_with(scheme)),
+        "expected --serializer with a store in Redis, as --redis redis://localhost:6379: other stores have one way to write a call"
+    );
+    let options = RedisOptions::default().serializer(serializer);
+    Ok(Lullaby::with_store(RedisStore::open(url, options).await?))
 }
 
 fn exit_code(done: bool) -> ExitCode {

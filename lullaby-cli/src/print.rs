@@ -1,6 +1,6 @@
 //! How answers look: tables for people, JSON for programs.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use lullaby::{Job, Timestamp};
 use serde::Serialize;
@@ -10,6 +10,46 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Out {
     pub(crate) json: bool,
+    pub(crate) colour: Colour,
+}
+
+/// Whether colours may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colour {
+    Always,
+    Never,
+}
+
+impl Colour {
+    /// Only for a person at a terminal who does not mind: <https://no-color.org>.
+    pub(crate) fn on(stream: &impl IsTerminal) -> Self {
+        let said = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let plain = said("NO_COLOR").is_some() || said("TERM").is_some_and(|term| term == "dumb");
+        if stream.is_terminal() && !plain {
+            Self::Always
+        } else {
+            Self::Never
+        }
+    }
+
+    pub(crate) fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    pub(crate) fn warning(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Self::Always => format!("\x1b[{code}m{text}\x1b[0m"),
+            Self::Never => text.to_owned(),
+        }
+    }
 }
 
 impl Out {

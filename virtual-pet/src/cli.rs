@@ -64,8 +64,15 @@ struct Options {
         default_value = "./data"
     )]
     data: PathBuf,
-    /// Where jobs and pets are kept, as sqlite:FILE, redis://HOST or memory: [default: a SQLite file in the data folder]
-    #[arg(long, global = true, env = "VIRTUAL_PET_STORE", value_name = "URL")]
+    /// Where jobs and pets are kept, as sqlite:FILE, redis://[user:password@]host[:port][/db], unix:///SOCKET or memory: [default: a SQLite
+    /// file in the data folder]
+    #[arg(
+        long,
+        global = true,
+        env = "VIRTUAL_PET_STORE",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     store: Option<String>,
     /// How many jobs run at once.
     #[arg(
@@ -75,6 +82,9 @@ struct Options {
         default_value_t = 16
     )]
     concurrency: usize,
+    /// How soon other processes take over the jobs of one that died, on Redis; at least 1s. With a file that is seen at once.
+    #[arg(long, global = true, env = "VIRTUAL_PET_LEASE", default_value = "15s", value_parser = duration)]
+    lease: Duration,
     /// More names that the server goes by, as behind a proxy; * allows all.
     #[arg(
         long,
@@ -168,6 +178,7 @@ impl Cli {
                 Worker::builder(&lullaby, tasks(game.clone()))
                     .queues([QUEUE])
                     .concurrency(options.concurrency)
+                    .lease(options.lease)
                     .drain_within(DRAIN)
                     .build()?,
             ),
@@ -230,9 +241,10 @@ async fn open(options: &Options) -> anyhow::Result<Lullaby> {
             format!("sqlite:{}", options.data.join("lullaby.db").display())
         }
     };
+    // The error says where it is; the URL may hold a password.
     Lullaby::open(&url)
         .await
-        .with_context(|| format!("could not open the store {url}"))
+        .context("could not open the store")
 }
 
 async fn serve_pages(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lullaby::store::redis::serializer::Serializer;
 use lullaby::{JobId, Lullaby, NewJob, Timestamp};
 use serde_json::json;
 
@@ -37,9 +38,19 @@ pub(crate) struct Enqueue {
     /// Those that it waits for may also fail
     #[arg(long, requires = "depends_on")]
     allow_failure: bool,
+    /// How the call is written in Redis: pickle, as RQ's workers expect, or json for those started with `-S json`
+    #[arg(long, value_name = "FORMAT", value_parser = ["pickle", "json"])]
+    serializer: Option<String>,
 }
 
 impl Enqueue {
+    pub(crate) fn serializer(&self) -> Option<Serializer> {
+        self.serializer.as_deref().map(|name| match name {
+            "json" => Serializer::Json,
+            _ => Serializer::Pickle,
+        })
+    }
+
     pub(crate) async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
         let (args, kwargs) = call(&self.arguments)?;
         let mut job = NewJob::named(&self.task, &args, &kwargs)?;

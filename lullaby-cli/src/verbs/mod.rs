@@ -5,9 +5,11 @@ pub(crate) mod enqueue;
 pub(crate) mod info;
 pub(crate) mod job;
 pub(crate) mod jobs;
+pub(crate) mod quarantine;
 pub(crate) mod requeue;
 pub(crate) mod schedule;
 pub(crate) mod scheduler;
+pub(crate) mod stop;
 pub(crate) mod why;
 
 use lullaby::JobId;

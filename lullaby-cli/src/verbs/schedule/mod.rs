@@ -9,13 +9,14 @@ mod show;
 use clap::Subcommand;
 use lullaby::schedule::{Owner, ScheduleRecord, ScheduleSpec, Verdict};
 use lullaby::store::Page;
+use lullaby::store::redis::RedisStore;
 use lullaby::{Lullaby, NewJob, Timestamp};
 
 use self::backfill::Backfill;
 use self::collisions::Collide;
 use self::plan::{Clear, DAYLIGHT_SAVING, Plan};
 use self::preview::Preview;
-use self::show::{record_json, record_text, schedule_table};
+use self::show::{entry_json, record_json, record_text, schedule_table};
 use crate::call::call;
 use crate::print::Out;
 
@@ -31,7 +32,7 @@ enum Verb {
     /// Make a schedule
     #[command(after_long_help = DAYLIGHT_SAVING)]
     Add(Box<Add>),
-    /// All schedules, by their next slot
+    /// All schedules, by their next slot; in Redis also rq-scheduler's
     List(List),
     /// All about one schedule, with the end of its ledger
     Show(Show),
@@ -214,15 +215,29 @@ impl List {
             length: self.length,
         };
         let schedules = lullaby.store().list_schedules(None, page).await?;
-        let total = lullaby.store().count_schedules(None).await?;
+        let ours = lullaby.store().count_schedules(None).await?;
         let all: Vec<_> = schedules
             .iter()
             .map(|record| record_json(record, &[]))
             .collect();
-        let value = serde_json::json!({ "total": total, "schedules": all });
+        // Behind ours, as if they were one list.
+        let (mut entries, mut foreign) = (Vec::new(), 0);
+        if let Some(redis) = lullaby.store().as_any().downcast_ref::<RedisStore>() {
+            let found = redis.foreign_entries();
+            let page = Page {
+                offset: self.offset.saturating_sub(usize::try_from(ours)?),
+                length: self.length - schedules.len(),
+            };
+            entries = found.list(page).await?;
+            foreign = found.count().await?;
+        }
+        let total = ours + foreign;
+        let others: Vec<_> = entries.iter().map(entry_json).collect();
+        let value = serde_json::json!({ "total": total, "schedules": all, "foreign": others });
         out.show(&value, || {
-            let table = schedule_table(&schedules, lullaby.now());
-            format!("{table}{} of {total}\n", schedules.len())
+            let table = schedule_table(&schedules, &entries, lullaby.now());
+            let shown = schedules.len() + entries.len();
+            format!("{table}{shown} of {total}\n")
         })?;
         Ok(true)
     }

@@ -2,6 +2,7 @@
 
 use lullaby::Timestamp;
 use lullaby::schedule::{LedgerLine, ScheduleRecord, Trigger, Verdict};
+use lullaby::store::redis::entries::ForeignEntry;
 use serde_json::{Value, json};
 
 use crate::print::{relative, span, table};
@@ -88,18 +89,55 @@ pub(super) fn record_text(
     text
 }
 
-pub(super) fn schedule_table(schedules: &[ScheduleRecord], now: Timestamp) -> String {
-    let row = |record: &ScheduleRecord| {
+/// Ours, and behind them rq-scheduler's entries, whose name is the id of their job.
+pub(super) fn schedule_table(
+    schedules: &[ScheduleRecord],
+    entries: &[ForeignEntry],
+    now: Timestamp,
+) -> String {
+    let ours = schedules.iter().map(|record| {
         vec![
             record.name.clone(),
             next(record, now),
             when(&record.spec.trigger),
             record.fired.to_string(),
+            record.spec.owner.to_string(),
             record.spec.template.task.clone(),
         ]
-    };
-    let rows: Vec<_> = schedules.iter().map(row).collect();
-    table(&["name", "next", "when", "fired", "task"], &rows)
+    });
+    let foreign = entries.iter().map(|entry| {
+        let call = match (&entry.unread, entry.description.as_str()) {
+            (Some(reason), _) => format!("left as it is: {reason}"),
+            (None, "") => entry.function.clone(),
+            (None, description) => description.to_owned(),
+        };
+        let left = entry.left.map(|left| format!(", {left} left"));
+        vec![
+            entry.id.clone(),
+            format!("{} ({})", entry.due, relative(entry.due, now)),
+            format!("{}{}", entry.recurs, left.unwrap_or_default()),
+            "-".to_owned(),
+            "rq-scheduler".to_owned(),
+            call,
+        ]
+    });
+    let rows: Vec<_> = ours.chain(foreign).collect();
+    table(&["name", "next", "when", "fired", "owner", "task"], &rows)
+}
+
+/// An entry of rq-scheduler's as programs read it.
+pub(super) fn entry_json(entry: &ForeignEntry) -> Value {
+    json!({
+        "id": entry.id,
+        "owner": "rq-scheduler",
+        "next": entry.due.to_string(),
+        "when": entry.recurs,
+        "left": entry.left,
+        "queue": entry.queue,
+        "function": entry.function,
+        "description": entry.description,
+        "unread": entry.unread,
+    })
 }
 
 fn next(record: &ScheduleRecord, now: Timestamp) -> String {

@@ -201,6 +201,14 @@ impl RedisStore {
         &self.core.keys.own
     }
 
+    /// What makes this server a risky place for jobs (it is also logged when a store is opened), and settings that would take less memory.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
+    pub async fn advice(&self) -> Result<Vec<String>> {
+        self.core.advice().await
+    }
+
     /// Runs a command of the application's own on the connection that the store uses. It must not block.
     ///
     /// # Errors
