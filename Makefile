@@ -8,7 +8,7 @@ run:
 test:
 	scripts/test
 
-# The pages in a real Chromium. Not in `test` until they have passed a hundred times in a row.
+# The pages in a real Chromium; part of `test`.
 browser:
 	scripts/browser
 
@@ -18,7 +18,8 @@ soak:
 
 # Prints tables of both stores and of two peers, in ten to fifteen minutes; asserts nothing. Wants redis-server, and python3 for RQ.
 bench:
-	cargo run --release --locked -p lullaby-bench
+	cargo build --release --locked --workspace --bins
+	target/release/lullaby-bench
 
 # The library's documentation.
 docs:

@@ -1,13 +1,14 @@
 //! Lullaby, measured. Prints tables and asserts nothing: a busy machine is no failure.
 //!
 //! `make bench`, or `cargo run --release -p lullaby-bench -- --only redis/drain`. On Redis it starts a server of its own, and runs two peers
-//! on the same one: Python's RQ and the Rust crate rusty-sidekiq. What a peer needs is fetched and built under `--folder`.
+//! on the same one: Python's RQ and the Rust crate rusty-sidekiq. The game is the program `virtual-pet` beside this one. What a peer needs is fetched and built under `--folder`.
 
 mod drain;
 mod due;
 mod enqueue;
 mod figure;
 mod footprint;
+mod game;
 mod idle;
 mod latency;
 mod peers;
@@ -59,7 +60,7 @@ struct Options {
 }
 
 /// The measurements, each run in a process of its own, so that memory and counts are theirs alone.
-const ON_SQLITE: [&str; 14] = [
+const ON_SQLITE: [&str; 16] = [
     "enqueue",
     "drain-record",
     "due-one",
@@ -74,8 +75,10 @@ const ON_SQLITE: [&str; 14] = [
     "schedules-fill",
     "schedules-waiting",
     "schedules-next",
+    "game",
+    "town",
 ];
-const ON_REDIS: [&str; 14] = [
+const ON_REDIS: [&str; 15] = [
     "enqueue",
     "drain-result",
     "drain-record",
@@ -90,6 +93,7 @@ const ON_REDIS: [&str; 14] = [
     "schedules-10000",
     "schedules-instant",
     "schedules-fill",
+    "town",
 ];
 /// The one that goes through a network.
 const FAR: &str = "drain-far";
@@ -144,6 +148,8 @@ async fn run_part(part: &str, place: &Place, divide: usize) -> anyhow::Result<()
         "schedules-fill" => schedules::waiting_fill(place, 1_000_000 / divide).await,
         "schedules-waiting" => schedules::waiting(place, 1_000_000 / divide).await,
         "schedules-next" => schedules::next_slot(),
+        "game" => game::run(place, divide).await,
+        "town" => game::town(place, divide).await,
         "two-processes" => two::produce(place, divide).await,
         "two-worker" => two::work(place).await,
         other => anyhow::bail!("expected one of {ON_SQLITE:?} or {ON_REDIS:?}, got {other:?}"),

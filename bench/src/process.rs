@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -18,6 +19,22 @@ pub(crate) fn memory() -> anyhow::Result<Memory> {
         now: kib("VmRSS:")?,
         peak: kib("VmHWM:")?,
     })
+}
+
+/// Resident memory of another process, in MiB.
+pub(crate) fn memory_of(process: u32) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    Ok(field(&status, "VmRSS:")? as f64 / 1024.0)
+}
+
+/// The time that the processors have spent on another process.
+pub(crate) fn cpu_of(process: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name in brackets may hold spaces; times are the 12th and 13th field after it, in hundredths of a second.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let hundredths: u64 = ticks.map(|ticks| ticks.parse().unwrap_or(0_u64)).sum();
+    Ok(Duration::from_millis(hundredths * 10))
 }
 
 /// How often each thread of this process went to sleep so far: as often as it was woken.

@@ -10,31 +10,40 @@ use super::View;
 /// What the events tell of the time since a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Comeback {
-    /// Jobs that were made since; all others came back.
+    /// Jobs that were made since; all others that wait came back.
     made_since: HashSet<String>,
-    /// Jobs that came due while nobody was there.
+    /// Jobs that came back and have been moved on since. A slot's job is none of them: its schedule came back, and still waits.
+    moved: usize,
+    /// Jobs that came due while nobody was there, slots' jobs too.
     late: usize,
 }
 
 impl Comeback {
     /// From a pet's events, for a server that was started at `boot`.
     pub(crate) fn new(events: &[Event], boot: Timestamp) -> Self {
-        let since = events.iter().filter(|event| event.at >= boot);
-        let mut made_since = HashSet::new();
-        let mut late = HashSet::new();
-        for event in since {
+        let (mut made, mut made_since) = (HashSet::new(), HashSet::new());
+        let (mut moved, mut late) = (HashSet::new(), HashSet::new());
+        for event in events {
             let Some(job) = &event.job else { continue };
             let due = event.data["due"].as_i64().map(Timestamp::from_millis);
+            let is_since = event.at >= boot;
             match event.kind.as_str() {
-                "job.scheduled" => drop(made_since.insert(job.to_string())),
-                "job.queued" if due.is_some_and(|due| due < boot) => {
-                    late.insert(job.clone());
+                "job.scheduled" if is_since => drop(made_since.insert(job.to_string())),
+                "job.scheduled" => drop(made.insert(job)),
+                "job.queued" if is_since => {
+                    if made.contains(job) {
+                        moved.insert(job);
+                    }
+                    if due.is_some_and(|due| due < boot) {
+                        late.insert(job);
+                    }
                 }
                 _ => {}
             }
         }
         Self {
             made_since,
+            moved: moved.len(),
             late: late.len(),
         }
     }
@@ -45,7 +54,7 @@ impl View {
     pub(crate) fn restarted(&self, comeback: &Comeback) -> String {
         let waiting = self.agenda.scheduled.iter();
         let waiting = waiting.filter(|entry| !comeback.made_since.contains(&entry.id));
-        told(waiting.count() + comeback.late, comeback.late)
+        told(waiting.count() + comeback.moved, comeback.late)
     }
 }
 
@@ -89,11 +98,11 @@ mod tests {
                 event(1, "job.scheduled", "old", 10, 900),
                 event(2, "job.scheduled", "new", 1100, 5000),
                 event(3, "job.queued", "old", 1001, 900),
-                event(4, "job.queued", "in-time", 1300, 1300),
+                event(4, "job.queued", "slot", 1001, 950),
             ],
             boot,
         );
-        assert_eq!(comeback.late, 1);
+        assert_eq!((comeback.moved, comeback.late), (1, 2));
         assert_eq!(comeback.made_since, HashSet::from(["new".to_owned()]));
     }
 

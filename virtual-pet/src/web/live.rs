@@ -28,7 +28,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::hub::Seat;
 use super::input::caller;
-use super::pages::{LATEST, view};
+use super::pages::{EVENTS, LATEST, view};
 use super::problem::Problem;
 use super::{App, pet_name};
 use crate::game::{Caller, GameError, PET_CHANGED, PET_RELEASED, What};
@@ -103,7 +103,7 @@ pub(super) async fn stream(
         caller,
         headers,
         seat,
-        events,
+        events: events.iter().map(|event| event.id).collect(),
         sent: HashMap::new(),
         steps: if missed.len() > MOST_STEPS {
             Vec::new()
@@ -138,8 +138,8 @@ struct LivePage {
     caller: Caller,
     headers: HeaderMap,
     seat: Seat,
-    /// The latest, oldest first.
-    events: VecDeque<Event>,
+    /// The latest, oldest first. Read again for each patch: kept, they would be 100 KB a stream.
+    events: VecDeque<EventId>,
     /// The hash of what was last sent of each section: a page's HTML a stream would be 40 MB for a thousand.
     sent: HashMap<&'static str, u64>,
     /// To be told with the next patch.
@@ -240,7 +240,7 @@ impl LivePage {
     }
 
     fn take(&mut self, event: Event) {
-        if self.events.back().is_some_and(|last| last.id >= event.id) {
+        if self.events.back().is_some_and(|last| *last >= event.id) {
             return;
         }
         if self.steps.len() < MOST_STEPS {
@@ -252,7 +252,7 @@ impl LivePage {
         {
             self.said = Some(event.clone());
         }
-        self.events.push_back(event);
+        self.events.push_back(event.id);
         while self.events.len() > LATEST {
             self.events.pop_front();
         }
@@ -262,7 +262,16 @@ impl LivePage {
     /// What has changed since the last one.
     async fn patch(&mut self) -> Result<Frame, Problem> {
         let pet = self.app.game.look_at(&self.id).await?;
-        let events = self.events.iter().cloned().collect();
+        let before = self
+            .events
+            .front()
+            .map_or(0, |first| first.0.saturating_sub(1));
+        let lullaby = self.app.game.lullaby();
+        let subject = Some(self.id.as_str());
+        let mut events = lullaby.events(subject, EventId(before), EVENTS).await?;
+        events.drain(..events.len().saturating_sub(LATEST));
+        self.events = events.iter().map(|event| event.id).collect();
+        let last = events.last().map_or(EventId(0), |event| event.id);
         let view = view(&self.app, pet, events, &self.caller, &self.headers).await?;
         let mut data = self.time();
         data["sections"] = json!(self.changed_sections(&view));
@@ -277,7 +286,6 @@ impl LivePage {
         data["boot"] = json!(self.app.hub.boot().id);
         let comeback = self.comeback.take();
         data["restarted"] = json!(comeback.map(|comeback| view.restarted(&comeback)));
-        let last = self.events.back().map_or(EventId(0), |event| event.id);
         Ok(frame("patch", &data).id(last.to_string()))
     }
 

@@ -24,7 +24,7 @@ use crate::pet::{Pet, PetName};
 const LISTED: usize = 24;
 
 /// How many of a pet's events are read: all that a store keeps of one subject, and a little more.
-const EVENTS: usize = 400;
+pub(super) const EVENTS: usize = 400;
 
 /// How many of them the page needs to tell what just happened.
 pub(super) const LATEST: usize = 40;

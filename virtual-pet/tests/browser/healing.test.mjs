@@ -4,14 +4,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { adopt, freePort, live, picture, startBrowser, startGame, visit } from "./game.mjs";
+import { after, afterEach, before, test } from "node:test";
+import { act, adopt, freePort, leave, live, picture, startBrowser, startGame, visit } from "./game.mjs";
 
 let browser, folder;
 before(async () => {
   browser = await startBrowser();
   folder = mkdtempSync(join(tmpdir(), "virtual-pet-"));
 });
+afterEach(() => leave(browser));
 after(async () => {
   await browser?.close();
   rmSync(folder, { recursive: true, force: true });
@@ -51,10 +52,57 @@ test("a killed server is told of, 503s do not end it, and the nap goes on where 
   try {
     await live(page);
     assert.equal(await page.isVisible("#lost"), false);
+    assert.match(await page.innerText("#restarted"), /The server restarted\. 3 scheduled jobs came back from disk/);
+    await picture(page, "restarted-light-1280");
+    await page.click("#restarted button");
+    assert.equal(await page.isVisible("#restarted"), false);
     await page.waitForSelector("#stage[data-asleep=false]");
     await page.waitForSelector("#log >> text=Wake up: finished");
     const lines = await page.locator("#log li").evaluateAll((lines) => lines.map((line) => line.dataset.key));
     assert.equal(new Set(lines).size, lines.length, "no line twice");
+  } finally {
+    await game.stop();
+  }
+});
+
+test("a nap that ended while nobody was there is over on return, and its job is said to be late", async () => {
+  const port = await freePort();
+  const options = ["--data", join(folder, "late"), "--nap", "1s"];
+  let game = await startGame(options, port);
+  await adopt(game.url, "Late");
+  const page = await visit(browser, game.url);
+  await page.goto(`${game.url}/pet/Late`);
+  await live(page);
+  await act(game.url, "Late", "sleep");
+  await game.kill();
+  await page.waitForSelector("#lost >> text=Connection lost");
+  await page.waitForTimeout(1500);
+  game = await startGame(options, port);
+  try {
+    await page.waitForSelector("#restarted >> text=1 was late and ran at once");
+    await page.waitForSelector("#stage[data-asleep=false]");
+    await page.waitForSelector("#log >> text=late by");
+  } finally {
+    await game.stop();
+  }
+});
+
+test("a connection that is open and silent is made anew", async () => {
+  const game = await startGame(["--store", "memory:"]);
+  try {
+    await adopt(game.url, "Silent");
+    const page = await visit(browser, game.url);
+    await page.clock.install();
+    let streams = 0;
+    page.on("request", (request) => { if (request.url().includes("/events")) streams += 1; });
+    await page.goto(`${game.url}/pet/Silent`);
+    await live(page);
+    // The page's clock leaps over the beats that would have come.
+    await page.clock.fastForward(20_000);
+    await page.waitForFunction(() => document.getElementById("live").dataset.state === "live");
+    await page.clock.fastForward(40_000);
+    await live(page);
+    assert.ok(streams >= 2, `${streams} streams`);
   } finally {
     await game.stop();
   }

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { after, before, test } from "node:test";
-import { act, adopt, live, picture, startBrowser, startGame, visit } from "./game.mjs";
+import { after, afterEach, before, test } from "node:test";
+import { act, adopt, leave, live, picture, startBrowser, startGame, visit } from "./game.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-const SCENES = [["adopt", "/adopt"], ["happy", "/pet/Happy"], ["asleep", "/pet/Asleep"], ["hungry", "/pet/Hungry"], ["tired", "/pet/Tired"], ["nobody", "/pet/Nobody"], ["link", "/feed_pet/Happy"]];
+const SCENES = [["adopt", "/adopt"], ["happy", "/pet/Happy"], ["asleep", "/pet/Asleep"], ["hungry", "/pet/Hungry"], ["tired", "/pet/Tired"], ["nobody", "/pet/Nobody"], ["link", "/feed_pet/Happy"], ["history", "/pet/Hungry/history"], ["settings", "/pet/Happy/settings"], ["meadow", "/pet/Gone"], ["offline", "/offline"]];
+const STILL = new Set(["nobody", "history", "settings", "meadow"]);
 
 let game, browser;
 before(async () => {
@@ -16,6 +17,8 @@ before(async () => {
   await adopt(game.url, "Happy", "axolotl", "sky");
   await adopt(game.url, "Asleep", "bunny", "mint");
   await act(game.url, "Asleep", "sleep");
+  const gone = await adopt(game.url, "Gone", "bear", "cocoa");
+  await fetch(`${game.url}/api/pets/Gone`, { method: "DELETE", headers: { Authorization: `Bearer ${gone.key}` } });
   await adopt(game.url, "Tired", "bear", "butter");
   for (let n = 0; n < 4; n++) await act(game.url, "Tired", "play");
   // Eight plays need two naps, ended by hand.
@@ -27,6 +30,7 @@ before(async () => {
     }
   }
 });
+afterEach(() => leave(browser));
 after(async () => {
   await browser?.close();
   await game?.stop();
@@ -39,7 +43,7 @@ for (const colorScheme of ["light", "dark"]) {
       const page = await visit(browser, game.url, { colorScheme, viewport: size, reducedMotion: "reduce", bypassCSP: true });
       for (const [name, path] of SCENES) {
         await page.goto(game.url + path);
-        if (path.startsWith("/pet/") && name !== "nobody") await live(page);
+        if (path.startsWith("/pet/") && !STILL.has(name)) await live(page);
         await picture(page, `${name}-${colorScheme}-${width}`);
         await page.evaluate(axe);
         const { violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), RULES);
@@ -72,6 +76,51 @@ test("on a phone the three buttons are within reach and large enough", async () 
   for (const box of boxes) {
     assert.ok(box.bottom <= 844 && box.top > 500 && box.height >= 44 && box.width >= 44, JSON.stringify(box));
   }
+});
+
+test("every page keeps the strict policy: no style, no handler in its text", async () => {
+  for (const [name, path] of SCENES) {
+    const response = await fetch(game.url + path, { headers: { Accept: "text/html", "Accept-Language": "en" } });
+    const html = await response.text();
+    assert.match(html, /<!DOCTYPE html>/, name);
+    assert.doesNotMatch(html, /<[^>]*\s(style|on[a-z]+)=/i, name);
+    assert.match(response.headers.get("content-security-policy"), /default-src 'none'; script-src 'self'; style-src 'self'/);
+  }
+});
+
+test("wherever the keyboard goes on a pet's page, one sees it", async () => {
+  const page = await visit(browser, game.url);
+  await page.goto(`${game.url}/pet/Happy`);
+  await live(page);
+  const seen = new Set();
+  for (let n = 0; n < 60; n++) {
+    await page.keyboard.press("Tab");
+    const { what, visible } = await page.evaluate(() => {
+      const node = document.activeElement;
+      const ringed = node.closest("label") ?? node;
+      const rings = [node, ringed].map((one) => getComputedStyle(one)).some((style) => style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2);
+      return { what: node === document.body ? "" : node.outerHTML.slice(0, 90), visible: rings };
+    });
+    if (!what || seen.has(what)) break;
+    assert.ok(visible, what);
+    seen.add(what);
+  }
+  const all = [...seen].join();
+  for (const part of ["data-kind=\"feed\"", "data-kind=\"sleep\"", "id=\"theme\"", "data-select", "history"]) assert.ok(all.includes(part), part);
+});
+
+test("the switch for calm stops all motion, and stays", async () => {
+  const page = await visit(browser, game.url);
+  await page.goto(`${game.url}/pet/Happy`);
+  await live(page);
+  const moving = () => page.evaluate(() => document.getAnimations().filter((one) => one.playState === "running").length);
+  assert.ok(await moving() > 0);
+  await page.click("#help-button");
+  await page.check("#calm-on");
+  assert.equal(await moving(), 0);
+  await page.reload();
+  await live(page);
+  assert.equal(await moving(), 0);
 });
 
 test("with reduced motion nothing moves", async () => {

@@ -1,13 +1,14 @@
 // From adoption to a woken pet, as a player does it.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { act, adopt, live, picture, startBrowser, startGame, visit } from "./game.mjs";
+import { after, afterEach, before, test } from "node:test";
+import { act, adopt, leave, live, picture, startBrowser, startGame, visit } from "./game.mjs";
 
 let game, browser;
 before(async () => {
   browser = await startBrowser();
   game = await startGame(["--store", "memory:", "--nap", "4s", "--limits", "off"]);
 });
+afterEach(() => leave(browser));
 after(async () => {
   await browser?.close();
   await game?.stop();

@@ -1,0 +1,104 @@
+// Whose pet: names, visitors, another device, the meadow, and several pets in one browser.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { act, adopt, leave, live, startBrowser, startGame, visit } from "./game.mjs";
+
+let game, browser;
+before(async () => {
+  browser = await startBrowser();
+  game = await startGame(["--store", "memory:", "--limits", "off", "--max-pets", "2"]);
+});
+afterEach(() => leave(browser));
+after(async () => {
+  await browser?.close();
+  await game?.stop();
+});
+
+/** Adopts by the form, so that this browser is the keeper's; hatched when it returns. */
+async function adoptHere(page, name) {
+  await page.goto(`${game.url}/adopt`);
+  await page.fill("#name", name);
+  await page.click("form .primary");
+  await page.waitForURL(`**/pet/${name}`);
+  await live(page);
+}
+
+test("a keeper renames its pet, and whoever looks is taken along", async () => {
+  const [keeper, visitor] = [await visit(browser, game.url), await visit(browser, game.url)];
+  await adoptHere(keeper, "Mochi");
+  await visitor.goto(`${game.url}/pet/Mochi`);
+  await live(visitor);
+  await keeper.click("text=Settings of Mochi");
+  await keeper.fill("#name", "Dango");
+  await keeper.click("text=Rename");
+  await keeper.waitForURL("**/pet/Dango/settings");
+  await visitor.waitForURL("**/pet/Dango");
+  await live(visitor);
+  await visitor.waitForSelector("#log >> text=Mochi is called Dango now");
+  await visitor.click("text=See all");
+  await visitor.waitForSelector("main.history >> text=Dango moved in");
+  assert.deepEqual([...keeper.complaints, ...visitor.complaints], []);
+});
+
+test("with look only a visitor's buttons say so, and its keeper's work", async () => {
+  const keeper = await visit(browser, game.url);
+  await adoptHere(keeper, "Shy");
+  await keeper.click("text=Settings of Shy");
+  await keeper.click("text=look only");
+  await keeper.click("text=Save");
+  const visitor = await visit(browser, game.url);
+  await visitor.goto(`${game.url}/pet/Shy`);
+  await live(visitor);
+  await visitor.waitForSelector("form[data-action=play] [aria-disabled] >> text=its keeper only");
+  assert.equal((await act(game.url, "Shy", "play")).status, 403);
+  await keeper.goto(`${game.url}/pet/Shy`);
+  await keeper.waitForSelector("form[data-action=play] button:not([aria-disabled])");
+});
+
+test("a one-time code makes another browser the keeper's", async () => {
+  const [first, second] = [await visit(browser, game.url), await visit(browser, game.url)];
+  await adoptHere(first, "Wanderer");
+  await first.click("text=Settings of Wanderer");
+  await first.click("text=Make a code");
+  const link = await first.getAttribute("a[href*='?code=']", "href");
+  await second.goto(game.url + link);
+  await second.click("button >> text=Keep Wanderer here");
+  await second.waitForURL("**/pet/Wanderer");
+  await second.waitForSelector("nav .pet-chip >> text=Wanderer");
+  await second.goto(`${game.url}/pet/Wanderer/settings`);
+  await second.waitForSelector("text=You are Wanderer’s keeper");
+  await first.goto(`${game.url}/pet/Wanderer/settings`);
+  await first.waitForSelector("text=You are visiting Wanderer");
+});
+
+test("a pet that is let go can be taken back", async () => {
+  const page = await visit(browser, game.url);
+  await adoptHere(page, "Rover");
+  await page.click("text=Settings of Rover");
+  await page.click("text=Let Rover go to the meadow");
+  await page.waitForSelector("text=Rover lives in the meadow now");
+  await page.click("text=Take Rover back");
+  await page.waitForSelector("main[data-pet=Rover]");
+  await live(page);
+  await page.waitForSelector("#log >> text=Rover came back from the meadow");
+  await page.waitForSelector("[data-row=grow_up]");
+});
+
+test("the pets of a browser are a key apart, and no more than are allowed", async () => {
+  const page = await visit(browser, game.url);
+  await adoptHere(page, "One");
+  await adoptHere(page, "Two");
+  assert.equal(await page.locator("nav .pet-chip").count(), 2);
+  await page.keyboard.press("]");
+  await page.waitForURL("**/pet/One");
+  await live(page);
+  await page.keyboard.press("[");
+  await page.waitForURL("**/pet/Two");
+  await live(page);
+  await page.goto(game.url);
+  await page.waitForURL("**/pet/Two");
+  await page.goto(`${game.url}/adopt`);
+  await page.fill("#name", "Three");
+  await page.click("form .primary");
+  await page.waitForSelector("#adopt-error >> text=as many as one browser can");
+});
