@@ -21,6 +21,9 @@ const PLACES: usize = 5;
 /// A worker that was not seen for so long is shown as not answering. It announces itself every 30 s.
 const SILENT_MS: u128 = 75_000;
 
+/// A job that is due for so long waits for a scheduler.
+const UNMOVED_MS: u128 = 5000;
+
 /// The whole panel; at its foot the door to the lab, or in the lab what one can break.
 pub(super) fn panel(view: &View) -> Markup {
     html! {
@@ -94,6 +97,12 @@ pub(super) fn counters(agenda: &Agenda) -> Markup {
     }
 }
 
+/// True if a job is due for so long that no scheduler can be at work: ours are milliseconds late.
+fn nobody_moves(view: &View) -> bool {
+    let first = view.agenda.scheduled.first();
+    first.is_some_and(|entry| view.now.since(entry.due_at).as_millis() > UNMOVED_MS)
+}
+
 /// The time line.
 pub(super) fn rows(view: &View) -> Markup {
     let entries = &view.agenda.scheduled;
@@ -103,6 +112,7 @@ pub(super) fn rows(view: &View) -> Markup {
             div.axis {
                 h3 { (icon("clock")) "Scheduled" }
                 @if view.lab.as_ref().is_some_and(|look| look.schedulers == 0) { p.unmoved { "No scheduler runs" } }
+                @else if nobody_moves(view) { p.unmoved { "Nobody is moving due jobs" } }
                 div.marks aria-hidden="true" {
                     @for (class, word) in [("now", "now"), ("m1", "1 min"), ("m10", "10 min"), ("h1", "1 h"), ("h6", "6 h"), ("d1", "1 day")] {
                         span class=(class) { (word) }
@@ -174,18 +184,20 @@ fn of(agenda: &Agenda, status: Status) -> Vec<&Job> {
     of.collect()
 }
 
-/// The queue: the next one stands at the right.
+/// The queue: the next one stands at the right. More than five are drawn small, up to ten.
 pub(super) fn queue(agenda: &Agenda) -> Markup {
-    let next: Vec<_> = agenda.queued.iter().take(PLACES).collect();
-    let further = agenda.waiting.saturating_sub(PLACES as u64);
+    let is_crowded = agenda.waiting > PLACES as u64;
+    let most = if is_crowded { 2 * PLACES } else { PLACES };
+    let next: Vec<_> = agenda.queued.iter().take(most).collect();
+    let further = agenda.waiting.saturating_sub(most as u64);
     html! {
         section #queue.station aria-label="Queue" {
             div.station-head { h3 { "Queue" } code { "default" } span.count { (agenda.waiting) " waiting" } }
-            div.places {
+            div.places data-crowded[is_crowded] {
                 @for empty in next.len()..PLACES { span.token.empty data-key=(format!("place-{empty}")) {} }
                 @for job in next.iter().rev() { (token(job, "queued")) }
             }
-            p.quiet { @if further > 0 { "and " (further) " more" } @else { "First in, first out" } }
+            p.quiet { @if further > 0 { "+" (further) " more" } @else { "First in, first out" } }
         }
     }
 }

@@ -77,6 +77,7 @@ pub(super) async fn stream(
     let caller = caller(&headers, None)?;
     let seat = app.hub.sit(pet.id.as_str()).await;
     let subject = Some(pet.id.as_str());
+    let pen = app.hub.pen().await;
     let mut events: VecDeque<_> = app
         .game
         .lullaby()
@@ -97,6 +98,7 @@ pub(super) async fn stream(
     let was_restarted = query.boot.is_some_and(|known| known != boot.id);
     let comeback = was_restarted.then(|| Comeback::new(events.make_contiguous(), boot.at));
     events.drain(..events.len().saturating_sub(LATEST));
+    drop(pen);
     let mut page = LivePage {
         id: pet.id.clone(),
         app,
@@ -182,7 +184,7 @@ impl LivePage {
                     let name = &event.data["pet"]["name"];
                     return Some(frame("moved", &json!({ "name": name })));
                 }
-                Woken::Event(event) => self.take(event),
+                Woken::Event(event) => self.take(&event),
                 Woken::Lagged => self.due = Some(self.app.clock().now()),
                 Woken::Beat => {
                     self.beats += 1;
@@ -239,16 +241,15 @@ impl LivePage {
         }
     }
 
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, event: &Event) {
         if self.events.back().is_some_and(|last| *last >= event.id) {
             return;
         }
         if self.steps.len() < MOST_STEPS {
-            self.steps.push(step(&event));
+            self.steps.push(step(event));
         }
         let learned = |event: &Event| event.kind == LEARNED;
-        if learned(&event)
-            || (event.kind == PET_CHANGED && !self.said.as_ref().is_some_and(learned))
+        if learned(event) || (event.kind == PET_CHANGED && !self.said.as_ref().is_some_and(learned))
         {
             self.said = Some(event.clone());
         }
@@ -261,6 +262,8 @@ impl LivePage {
 
     /// What has changed since the last one.
     async fn patch(&mut self) -> Result<Frame, Problem> {
+        let hub = self.app.hub.clone();
+        let _pen = hub.pen().await;
         let pet = self.app.game.look_at(&self.id).await?;
         let before = self
             .events

@@ -38,6 +38,7 @@ test("a bunny is adopted, hatches by its job, plays, sleeps and is woken by its 
   await page.waitForSelector("svg.pet[data-stage=hatchling]");
   await page.waitForSelector("#log >> text=Mochi hatched");
   await page.waitForSelector("form[data-action=feed] button:not([aria-disabled])");
+  assert.deepEqual(await page.locator("#growth [aria-current]").allInnerTexts(), ["Hatchling"]);
   await picture(page, "hatched-light-1280");
 
   await button(page, "play").click();
