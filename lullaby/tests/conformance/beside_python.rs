@@ -635,3 +635,15 @@ async fn waiting_hears_of_pythons_jobs_and_takes_nothing_out_of_a_queue() {
     assert_eq!(python.number("LLEN", "queue:default", &[]).await, 1.0);
     assert_eq!(world.claim(1).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_job_pushed_into_another_queue_than_its_own_settles_where_it_was_found() {
+    let python = Python::new().await;
+    let world = &python.world;
+    python.saves("moved", "queued", &[]).await;
+    python.run("RPUSH", "queue:urgent", &["moved"]).await;
+    let job = one(world.claim_from(&["urgent"], 1).await);
+    assert_eq!(world.settle(&job, finished()).await, Settled::Done);
+    assert_eq!(python.number("ZCARD", "wip:urgent", &[]).await, 0.0);
+    assert_eq!(python.number("ZCARD", "finished:urgent", &[]).await, 1.0);
+}

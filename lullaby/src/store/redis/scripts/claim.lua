@@ -41,10 +41,11 @@ local function start(id, queue)
   local hash = redis.pcall('HGETALL', key)
   if hash.err then return put_aside(id, 'its key is no hash', 'the queue ' .. queue) end
   local job = { id = id, key = key, n = '0', queue = queue }
-  local status, expires, data, may_expire, stop, saved_anew, more
+  local status, origin, expires, data, may_expire, stop, saved_anew, more
   for i = 1, #hash, 2 do
     local name, value = hash[i], hash[i + 1]
     if name == 'status' then status = value
+    elseif name == 'origin' then origin = value
     elseif name == 'data' then data = value
     elseif name == 'lullaby_n' then job.n = value
     elseif name == 'lullaby_expires' then expires = present(value)
@@ -76,6 +77,8 @@ local function start(id, queue)
   if real_time and (expires or may_expire) then call('PERSIST', key) end
   call('HSET', key, 'status', 'started', 'started_at', now_text, 'worker_name', worker,
     'lullaby_run', token .. ' ' .. now_text .. (more or ''), 'lullaby_lease', lease_text)
+  -- Somebody pushed it into another queue than it was made for: it settles where it was found.
+  if origin ~= queue then call('HSET', key, 'origin', queue) end
   add(rq .. 'wip:' .. queue, wip, id .. ':' .. execution_id(token))
   add(own .. 'leases', lease_text, member(job.n, id))
   if job.subject then tell(job, 'job.started', text('worker', worker) .. number('token', tonumber(token))) end
