@@ -1,5 +1,6 @@
 //! The real program is killed between its steps and at random, started again, and nothing is missing.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -64,9 +65,7 @@ fn provoke(what: Provoke, server: &Server, key: &str) -> Option<u16> {
     request.try_send().ok().map(|answer| answer.status)
 }
 
-fn is_killed_and_comes_back(step: &str, what: Provoke) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut town = Town::new(folder.path(), ms(500), ms(700));
+fn is_killed_and_comes_back(mut town: Town, step: &str, what: Provoke) {
     let server = town.serve(&[("LULLABY_FAILPOINT", step)]);
     let mochi = server.adopt("Mochi");
     let answer = provoke(what, &server, mochi["key"].as_str().expect("a key"));
@@ -105,6 +104,15 @@ fn is_killed_and_comes_back(step: &str, what: Provoke) {
 
 #[test]
 fn a_kill_between_any_two_steps_leaves_nothing_undone() {
+    every_step_is_survived(|folder| Town::new(folder, ms(500), ms(700)));
+}
+
+#[test]
+fn a_kill_between_any_two_steps_leaves_nothing_undone_on_redis() {
+    every_step_is_survived(|folder| Town::on_redis(folder, ms(500), ms(700)));
+}
+
+fn every_step_is_survived(town: impl Fn(&Path) -> Town + Sync) {
     // A few at a time: each has two processes, which should be on time.
     let next = AtomicU64::new(0);
     thread::scope(|scope| {
@@ -115,7 +123,8 @@ fn a_kill_between_any_two_steps_leaves_nothing_undone() {
                     .and_then(|index| STEPS.get(index))
                 {
                     println!("killed at {step}");
-                    is_killed_and_comes_back(step, *what);
+                    let folder = tempfile::tempdir().expect("a folder");
+                    is_killed_and_comes_back(town(folder.path()), step, *what);
                 }
             });
         }
@@ -187,4 +196,46 @@ fn kills_at_random_under_load_lose_nothing() {
         "{kills} kills, {hits} of them hit a running job ({}%)",
         hits * 100 / kills
     );
+}
+
+#[test]
+fn two_page_servers_and_two_workers_share_a_redis_and_no_pet_misses_or_doubles_anything() {
+    let kills = if super::soak() { 50 } else { 3 };
+    let mut chance = Chance(super::seed());
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut town = Town::on_redis(folder.path(), ms(500), ms(900));
+    let pages = [town.serve_pages(), town.serve_pages()];
+    let slow = [("VIRTUAL_PET_SLOW_JOBS", "40")];
+    let mut workers = [town.work(&slow), town.work(&slow)];
+    for number in 0..PETS {
+        pages[(number % 2) as usize].adopt(&format!("Pet {number}"));
+    }
+    let mut hits = 0;
+    for kill in 0..kills {
+        for action in 0..20 + chance.below(200) {
+            let server = &pages[(action % 2) as usize];
+            assert!(play(&mut town, server, &mut chance), "it is there");
+        }
+        let worker = &mut workers[kill % 2];
+        worker.kill().expect("SIGKILL");
+        worker.wait().expect("its end");
+        hits += u64::from(town.running() > 0);
+        *worker = town.work(&slow);
+    }
+    // What was done by one page server is known to the other.
+    for server in &pages {
+        town.comes_to_peace(server);
+    }
+    for mut worker in workers {
+        let told = std::process::Command::new("kill")
+            .arg(worker.id().to_string())
+            .status();
+        assert!(told.expect("kill runs").success());
+        assert!(worker.wait().expect("its end").success());
+    }
+    for server in pages {
+        server.stop();
+    }
+    town.audit();
+    println!("{kills} kills of workers, a job was running at {hits} of them");
 }
