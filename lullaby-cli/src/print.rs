@@ -1,5 +1,6 @@
 //! How answers look: tables for people, JSON for programs.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use lullaby::{Job, Timestamp};
@@ -70,6 +71,25 @@ impl Out {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Prints what became of each id, and whether it is what was asked for; JSON says that under `asked`. True if all of it was done.
+    pub(crate) fn show_each(
+        self,
+        asked: &str,
+        answers: &[(impl Display, impl Display, bool)],
+    ) -> anyhow::Result<bool> {
+        let value: Vec<_> = answers
+            .iter()
+            .map(|(id, what, done)| json!({ "id": id.to_string(), asked: done, "message": what.to_string() }))
+            .collect();
+        self.show(&value, || {
+            answers
+                .iter()
+                .map(|(id, what, _)| format!("{id}  {what}\n"))
+                .collect()
+        })?;
+        Ok(answers.iter().all(|(_, _, done)| *done))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use lullaby::Lullaby;
 use lullaby::store::Canceled;
-use serde_json::json;
 
 use crate::print::Out;
 
@@ -34,16 +33,6 @@ impl Cancel {
                 Canceled::NotFound => (id, "there is no such job".to_owned(), false),
             })
             .collect();
-        let value: Vec<_> = lines
-            .iter()
-            .map(|(id, what, done)| json!({ "id": id, "canceled": done, "message": what }))
-            .collect();
-        out.show(&value, || {
-            lines
-                .iter()
-                .map(|(id, what, _)| format!("{id}  {what}\n"))
-                .collect()
-        })?;
-        Ok(lines.iter().all(|(_, _, done)| *done))
+        out.show_each("canceled", &lines)
     }
 }

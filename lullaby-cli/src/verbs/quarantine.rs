@@ -124,18 +124,10 @@ impl Ids {
     }
 
     fn show(&self, out: Out, verb: &str, lines: &[(&str, bool)]) -> anyhow::Result<bool> {
-        let value: Vec<_> = self
-            .ids
-            .iter()
-            .zip(lines)
-            .map(|(id, (what, done))| json!({ "id": id, verb: done, "message": what }))
+        let answers = self.ids.iter().zip(lines);
+        let answers: Vec<_> = answers
+            .map(|(id, (what, done))| (id, what, *done))
             .collect();
-        out.show(&value, || {
-            let lines = self.ids.iter().zip(lines);
-            lines
-                .map(|(id, (what, _))| format!("{id}  {what}\n"))
-                .collect()
-        })?;
-        Ok(lines.iter().all(|(_, done)| *done))
+        out.show_each(verb, &answers)
     }
 }

@@ -2,7 +2,6 @@
 
 use lullaby::store::{JobFilter, Page, Requeued};
 use lullaby::{JobId, Lullaby, QueueName, Status};
-use serde_json::json;
 
 use crate::print::Out;
 
@@ -43,18 +42,11 @@ impl Requeue {
                 Requeued::NotFound => (id, "there is no such job".into(), false),
             })
             .collect();
-        let value: Vec<_> = lines
-            .iter()
-            .map(|(id, what, done)| json!({ "id": id, "queued": done, "message": what }))
-            .collect();
-        out.show(&value, || match lines.len() {
-            0 => "No failed jobs.\n".to_owned(),
-            _ => lines
-                .iter()
-                .map(|(id, what, _)| format!("{id}  {what}\n"))
-                .collect(),
-        })?;
-        Ok(lines.iter().all(|(_, _, done)| *done))
+        if lines.is_empty() {
+            out.show(&[(); 0], || "No failed jobs.\n".to_owned())?;
+            return Ok(true);
+        }
+        out.show_each("queued", &lines)
     }
 
     async fn failed(&self, lullaby: &Lullaby) -> anyhow::Result<Vec<JobId>> {

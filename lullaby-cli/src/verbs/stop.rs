@@ -2,7 +2,6 @@
 
 use lullaby::store::Canceled;
 use lullaby::{Lullaby, Status};
-use serde_json::json;
 
 use crate::print::Out;
 
@@ -54,16 +53,6 @@ impl Stop {
             };
             lines.push((id, what, done));
         }
-        let value: Vec<_> = lines
-            .iter()
-            .map(|(id, what, done)| json!({ "id": id, "stopping": done, "message": what }))
-            .collect();
-        out.show(&value, || {
-            lines
-                .iter()
-                .map(|(id, what, _)| format!("{id}  {what}\n"))
-                .collect()
-        })?;
-        Ok(lines.iter().all(|(_, _, done)| *done))
+        out.show_each("stopping", &lines)
     }
 }
