@@ -19,12 +19,12 @@ const CALL: &str = r#"["demo.add", null, [1], {}]"#;
 const RQ_PATIENCE: f64 = 90.0;
 
 /// The shared server, as Python's programs write to it.
-struct Python {
-    world: World,
+pub(crate) struct Python {
+    pub(crate) world: World,
 }
 
 impl Python {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self {
             world: drivers::redis().await,
         }
@@ -36,7 +36,7 @@ impl Python {
     }
 
     /// A command; the first argument is a key without its prefix.
-    async fn run(&self, name: &str, key: &str, args: &[&str]) -> Value {
+    pub(crate) async fn run(&self, name: &str, key: &str, args: &[&str]) -> Value {
         let own = self.store().own_prefix();
         let prefix = own.strip_suffix("lullaby:").expect("inside the prefix");
         let mut command = Cmd::new();
@@ -45,7 +45,7 @@ impl Python {
         answer.expect("Redis takes it")
     }
 
-    async fn text(&self, name: &str, key: &str, args: &[&str]) -> String {
+    pub(crate) async fn text(&self, name: &str, key: &str, args: &[&str]) -> String {
         match self.run(name, key, args).await {
             Value::BulkString(bytes) => String::from_utf8(bytes).expect("text"),
             Value::Nil => String::new(),
@@ -53,7 +53,14 @@ impl Python {
         }
     }
 
-    async fn number(&self, name: &str, key: &str, args: &[&str]) -> f64 {
+    pub(crate) async fn texts(&self, name: &str, key: &str, args: &[&str]) -> Vec<String> {
+        match self.run(name, key, args).await {
+            Value::Array(all) | Value::Set(all) => all.into_iter().map(text_of).collect(),
+            other => panic!("expected texts, got {other:?}"),
+        }
+    }
+
+    pub(crate) async fn number(&self, name: &str, key: &str, args: &[&str]) -> f64 {
         match self.run(name, key, args).await {
             Value::Int(number) => number as f64,
             Value::Double(number) => number,
@@ -66,7 +73,7 @@ impl Python {
     }
 
     /// A job's hash, as `Job.save` writes it.
-    async fn saves(&self, name: &str, status: &str, more: &[&str]) {
+    pub(crate) async fn saves(&self, name: &str, status: &str, more: &[&str]) {
         let now = self
             .world
             .now()
@@ -91,13 +98,13 @@ impl Python {
         self.sets(name, more).await;
     }
 
-    async fn sets(&self, name: &str, fields: &[&str]) {
+    pub(crate) async fn sets(&self, name: &str, fields: &[&str]) {
         if !fields.is_empty() {
             self.run("HSET", &format!("job:{name}"), fields).await;
         }
     }
 
-    fn key(&self, key: &str) -> String {
+    pub(crate) fn key(&self, key: &str) -> String {
         let own = self.store().own_prefix();
         format!("{}{key}", own.strip_suffix("lullaby:").expect("inside"))
     }
@@ -109,7 +116,7 @@ impl Python {
     }
 
     /// An execution, as a worker of Python's begins it.
-    async fn starts(&self, name: &str, more: &[&str]) {
+    pub(crate) async fn starts(&self, name: &str, more: &[&str]) {
         self.saves(
             name,
             "started",
@@ -131,12 +138,12 @@ impl Python {
         .await;
     }
 
-    fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.world.now().as_millis() as f64 / 1000.0
     }
 
     /// What maintenance returns to queues, and what it fails.
-    async fn reaps(&self) -> (Vec<String>, Vec<String>) {
+    pub(crate) async fn reaps(&self) -> (Vec<String>, Vec<String>) {
         let reaped = self.world.store.reap(true, 100).await.expect("reaped");
         let text = |ids: Vec<_>| ids.into_iter().map(String::from).collect();
         (text(reaped.returned), text(reaped.poisoned))
@@ -150,11 +157,18 @@ impl Python {
     }
 }
 
-fn nothing() -> (Vec<String>, Vec<String>) {
+fn text_of(value: Value) -> String {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes).expect("text"),
+        other => panic!("expected a text, got {other:?}"),
+    }
+}
+
+pub(crate) fn nothing() -> (Vec<String>, Vec<String>) {
     (Vec::new(), Vec::new())
 }
 
-fn returned(name: &str) -> (Vec<String>, Vec<String>) {
+pub(crate) fn returned(name: &str) -> (Vec<String>, Vec<String>) {
     (vec![name.to_owned()], Vec::new())
 }
 

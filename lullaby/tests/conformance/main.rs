@@ -26,6 +26,7 @@ mod model;
 mod overlap;
 mod processes;
 mod produce;
+mod rate_limits;
 mod recur;
 mod repeat;
 mod slots;

@@ -31,9 +31,9 @@ scripts! {
     CHANGE_TIME = "change_time.lua";
     APPEND_EVENTS = "append_events.lua";
     EVENTS = "events.lua";
-    CLAIM = "claim.lua";
+    CLAIM = "show_execution.lua" "claim.lua";
     SETTLE = "settle.lua";
-    RENEW = "renew.lua";
+    RENEW = "show_execution.lua" "renew.lua";
     SAVE_META = "save_meta.lua";
     MOVE_DUE = "move_due.lua";
     REAP = "reap.lua";

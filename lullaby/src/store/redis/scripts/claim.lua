@@ -18,7 +18,7 @@ local wip = string.format('%.3f', math.max(now + 120000, lease_until + 30000) / 
 
 -- Fields that few jobs have and that matter again when it is settled: noted in `lullaby_run`.
 local MORE = { repeats_left = true, lullaby_on_success = true, lullaby_on_failure = true, lullaby_on_stopped = true,
-  success_callback_name = true, failure_callback_name = true, stopped_callback_name = true }
+  success_callback_name = true, failure_callback_name = true, stopped_callback_name = true, rate_limit_key = true }
 
 -- How far a queue is looked through behind ids that are left alone.
 local SCAN = 10000
@@ -59,16 +59,17 @@ local function start(id, queue)
   end
   -- No hash: its ttl is over, or it was deleted. Another status: it stands somewhere else, too, and belongs there.
   if #hash == 0 or (status and status ~= 'queued') then return end
-  job.expires = expires
+  job.expires, job.more = expires, more
   if expires and tonumber(expires) <= now then
     tell(job, 'job.expired')
     forget_expiry(job)
     return drop(job)
   end
-  if not is_rq_id(id) then
-    return put_aside(id, 'its id has other characters than letters, digits, - and _', 'the queue ' .. queue)
+  local unfit = not is_rq_id(id) and 'its id has other characters than letters, digits, - and _' or not data and 'its hash has no data'
+  if unfit then
+    put_aside(id, unfit, 'the queue ' .. queue)
+    return free_slot(job)
   end
-  if not data then return put_aside(id, 'its hash has no data', 'the queue ' .. queue) end
   -- Python requeued it since somebody asked to stop it, and knows nothing of that.
   if stop and saved_anew then call('HDEL', key, 'lullaby_stop') end
   local token = take_token()
@@ -82,6 +83,7 @@ local function start(id, queue)
   add(rq .. 'wip:' .. queue, wip, id .. ':' .. execution_id(token))
   add(own .. 'leases', lease_text, member(job.n, id))
   if job.subject then tell(job, 'job.started', text('worker', worker) .. number('token', tonumber(token))) end
+  if more and limit_of(job) then show_execution({ id = id, key = key, worker = worker }, token) end
   hash[#hash + 1], hash[#hash + 2] = 'origin', queue
   answer[#answer + 1] = { id, token, hash }
 end

@@ -33,12 +33,13 @@ local function enqueue_job(i)
   local found = call('HMGET', key, 'status', 'created_at')
   if found[1] or found[2] then
     local old = load(id)
-    local waits = old.status == 'queued' or old.status == 'scheduled' or old.status == 'deferred'
+    local waits = old.status == 'queued' or old.status == 'scheduled' or old.status == 'deferred' or old.status == 'rate_limited'
     if not (waits and string.find(flags, 'r', 1, true)) then return 'e' .. old.status, last + 1 end
     if parents and leads_to(parents, id) then return 'o', last + 1 end
     leave(old)
     call('DEL', key, rq .. 'results:' .. id, dependencies_key(id))
     if old.subject then call('ZREM', own .. 'subject:' .. old.subject, id) end
+    free_slot(old)
     answer, n, created_at = 'r', old.n, present(old.created_at) or now_text
   end
   n = n or take_number()

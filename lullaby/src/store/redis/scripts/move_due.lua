@@ -35,8 +35,7 @@ local function may_move(queue)
 end
 
 local function move(job)
-  tell_queued(job)
-  enter_queue(job, job.at_front)
+  enter_queue_anew(job, job.at_front)
   moved = moved + 1
 end
 

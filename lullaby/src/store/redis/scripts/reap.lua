@@ -51,6 +51,7 @@ local function rescue(queue, each)
   local token = job and token_of(job)
   if token and execution == execution_id(token) and (job.lease or 0) > now then return end
   call('ZREM', rq .. 'wip:' .. queue, each)
+  call('ZREM', rq .. 'executions:' .. id, execution)
   if not job or job.status ~= 'started' then return end
   local left = tonumber(call('HGET', job.key, 'retries_left') or '') or 0
   if left > 0 then

@@ -7,6 +7,5 @@ local function requeue_job(job, at_front)
   local retries = call('HGET', job.key, 'lullaby_retries')
   if retries then call('HSET', job.key, 'retries_left', retries) end
   if real_time then call('PERSIST', job.key) end
-  tell_queued(job)
-  enter_queue(job, at_front)
+  enter_queue_anew(job, at_front)
 end

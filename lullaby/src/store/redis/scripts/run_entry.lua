@@ -15,7 +15,7 @@ local holder = call('GET', ARGV[7])
 if holder and string.sub(holder, 1, 7) ~= 'lullaby' then return 'locked' end
 local score = call('ZSCORE', entries, id)
 if not score or tonumber(score) ~= tonumber(ARGV[9]) then return 'changed' end
-local job = call('HMGET', key, 'data', 'meta', 'origin', 'timeout', 'enqueue_at_front', 'dependency_ids')
+local job = call('HMGET', key, 'data', 'meta', 'origin', 'timeout', 'enqueue_at_front', 'dependency_ids', 'rate_limit_key')
 if not job[1] or (job[2] or '') ~= ARGV[10] or not present(job[3]) then return 'changed' end
 local queue = job[3]
 
@@ -31,10 +31,13 @@ know_queue(queue)
 if any_unmet(parents, call('HGET', key, 'allow_dependency_failures') == '1') then
   defer({ id = id, key = key, queue = queue }, parents)
 else
-  call('HSET', key, 'status', 'queued', 'enqueued_at', now_text)
   -- What RQ's queue gives a job that says nothing.
   if not present(job[4]) then call('HSET', key, 'timeout', '180') end
-  call(job[5] == '1' and 'LPUSH' or 'RPUSH', rq .. 'queue:' .. queue, id)
+  local at_front = job[5] == '1'
+  if not enter_by_limiter({ id = id, key = key, queue = queue, at_front = at_front, limit = present(job[7]) or false }, at_front) then
+    call('HSET', key, 'status', 'queued', 'enqueued_at', now_text)
+    call(at_front and 'LPUSH' or 'RPUSH', rq .. 'queue:' .. queue, id)
+  end
 end
 
 if next_score ~= '' then
@@ -48,4 +51,5 @@ else
   local ttl = tonumber(call('HGET', key, 'ttl') or '')
   if ttl and ttl > 0 then call('EXPIRE', key, ttl) end
 end
+publish()
 return 'fired'

@@ -50,8 +50,10 @@ end
 local function settle(i)
   local id, token, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local job = kind == 'F' and load_to_finish(id) or load(id)
-  if not job or token_of(job) ~= token then return 0 end
-  if not leave_wip(job, token) then return 0 end
+  if not job or token_of(job) ~= token or not leave_wip(job, token) then
+    leave_taken_over(id, token)
+    return 0
+  end
   leases[#leases + 1] = member(job.n, id)
   forget_beat(job, token)
   local by = job.subject and text('worker', job.worker)

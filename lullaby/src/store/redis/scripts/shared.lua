@@ -138,7 +138,7 @@ local function load(id)
   local value = redis.pcall('HMGET', key, 'status', 'origin', 'lullaby_n', 'lullaby_expires', 'lullaby_subject', 'lullaby_task',
     'ttl', 'lullaby_ttl', 'result_ttl', 'lullaby_result_ttl', 'failure_ttl', 'lullaby_failure_ttl', 'lullaby_run',
     'started_at', 'worker_name', 'lullaby_due', 'lullaby_lost', 'lullaby_beat', 'created_at', 'enqueue_at_front',
-    'lullaby_failures', 'lullaby_lease')
+    'lullaby_failures', 'lullaby_lease', 'rate_limit_key')
   if value.err or (not value[1] and not value[19]) then return nil end
   return {
     id = id, key = key, status = value[1] or 'created', queue = value[2] or '', n = present(value[3]) or '0',
@@ -146,7 +146,7 @@ local function load(id)
     result_ttl = span(value[10], value[9], 500000), failure_ttl = span(value[12], value[11], 31536000000),
     run = present(value[13]), started_at = value[14], worker = present(value[15]), due = tonumber(value[16] or ''),
     lost = tonumber(value[17] or '') or 0, beat = value[18], created_at = value[19], at_front = value[20] == '1',
-    failures = tonumber(value[21] or '') or 0, lease = tonumber(value[22] or ''),
+    failures = tonumber(value[21] or '') or 0, lease = tonumber(value[22] or ''), limit = present(value[23]) or false,
   }
 end
 
@@ -201,6 +201,123 @@ local function forget_beat(job, token)
   end
 end
 
+local known_queues = {}
+local function know_queue(queue)
+  if not known_queues[queue] then
+    known_queues[queue] = true
+    call('SADD', rq .. 'queues', rq .. 'queue:' .. queue)
+  end
+end
+
+local function enter_list(job, at_front)
+  local key = rq .. 'queue:' .. job.queue
+  if at_front then call('LPUSH', key, job.id) else push(key, job.id) end
+end
+
+-- RQ's backstop, a minute after our own sweep; never under a clock that is turned by hand.
+local function expire_key(key, ttl)
+  if real_time then call('EXPIRE', key, int(math.ceil(ttl / 1000) + 60)) end
+end
+
+-- A job's ttl counts from when it enters its queue.
+local function begin_ttl(job)
+  if not job.ttl then return end
+  local expires = after(job.ttl)
+  call('HSET', job.key, 'lullaby_expires', int(expires))
+  add(own .. 'expiry', int(expires), member(job.n, job.id))
+  expire_key(job.key, job.ttl)
+end
+
+-- Rate limits of RQ 3 ---------------------------------------------------------------------------------------------------------
+
+-- A job with `rate_limit_key` and `rate_limit_concurrency` enters its queue only by its limiter, which Python's programs share:
+-- `rq:rl:<key>:allowed` holds those that are in their queues or run, at most as many at once as the limiter lets; `rq:rl:<key>:rate_limited`
+-- those that wait for their turn.
+local function limiter(key) return rq .. 'rl:' .. key end
+
+-- The key of a job's limiter; false for most jobs. Of one that is about to finish or to start only `more` says that there may be one.
+local function limit_of(job)
+  if job.limit == nil and job.more then job.limit = present(call('HGET', job.key, 'rate_limit_key')) or false end
+  return job.limit or false
+end
+
+-- Whether somebody runs it still, though its hash says otherwise: Python cancels and deletes what runs.
+local function has_execution(id)
+  return call('ZCOUNT', rq .. 'executions:' .. id, string.format('(%.3f', now / 1000), '+inf') > 0
+end
+
+local function tell_queued(job)
+  if job.subject then tell(job, 'job.queued', text('queue', job.queue) .. (job.due and number('due', job.due) or '')) end
+end
+
+-- Fills the free slots of a limiter with those that wait, the oldest first.
+local function fill_slots(key, concurrency)
+  local allowed, waiting, held = limiter(key) .. ':allowed', limiter(key) .. ':rate_limited', {}
+  while call('ZCARD', allowed) < concurrency do
+    local first = call('ZPOPMIN', waiting)
+    if not first[1] then break end
+    local job = load(first[1])
+    if job and job.status == 'rate_limited' and job.queue ~= '' then
+      if call('ZSCORE', allowed, job.id) then
+        -- An earlier run of it has not ended: two on one slot would be one too many.
+        held[#held + 1] = first
+      else
+        call('ZADD', allowed, now / 1000, job.id)
+        call('HSET', job.key, 'status', 'queued', 'enqueued_at', now_text)
+        tell_queued(job)
+        enter_list(job, job.at_front)
+      end
+    end
+  end
+  for _, one in ipairs(held) do call('ZADD', waiting, one[2], one[1]) end
+end
+
+-- As the last one who enqueued for it said.
+local function concurrency_of(key) return tonumber(call('HGET', limiter(key), 'concurrency') or '') or 0 end
+
+-- Lets a job into its queue by its limiter: at once, or when a slot is free. False if it has no limit.
+local function enter_by_limiter(job, at_front)
+  local key = limit_of(job)
+  local concurrency = key and tonumber(call('HGET', job.key, 'rate_limit_concurrency') or '') or 0
+  if concurrency < 1 then return false end
+  call('SADD', rq .. 'rl-keys', key)
+  call('HSET', limiter(key), 'concurrency', int(concurrency))
+  call('HSET', job.key, 'status', 'rate_limited')
+  if at_front ~= (job.at_front or false) then call('HSET', job.key, 'enqueue_at_front', at_front and '1' or '0') end
+  call('ZADD', limiter(key) .. ':rate_limited', now / 1000, job.id)
+  begin_ttl(job)
+  fill_slots(key, concurrency)
+  return true
+end
+
+-- Whether a job that goes back to its queue without having ended has a slot, and keeps it.
+local function keeps_slot(job)
+  return (job.status == 'started' or job.status == 'queued') and call('ZSCORE', limiter(job.limit) .. ':allowed', job.id)
+end
+
+-- Gives a job's slot to the next one. It is for those who end an execution, or take a job away, and have written that.
+local function free_slot(job)
+  local key = limit_of(job)
+  if not key or has_execution(job.id) then return end
+  call('ZREM', limiter(key) .. ':allowed', job.id)
+  fill_slots(key, concurrency_of(key))
+end
+
+-- Frees a slot whose job is gone, or stands where none holds one.
+local function free_stale_slot(key, id)
+  local job = load(id)
+  if (job and (job.status == 'queued' or job.status == 'started')) or has_execution(id) then return end
+  if call('ZREM', limiter(key) .. ':allowed', id) == 1 then fill_slots(key, concurrency_of(key)) end
+end
+
+-- What is left of an execution of ours whose job Python took away, and which has ended now: it may have held a slot up to here.
+local function leave_taken_over(id, token)
+  local execution = execution_id(token)
+  if call('ZREM', rq .. 'executions:' .. id, execution) == 0 then return end
+  call('DEL', rq .. 'execution:' .. id .. ':' .. execution)
+  for _, key in ipairs(call('SMEMBERS', rq .. 'rl-keys')) do free_stale_slot(key, id) end
+end
+
 local function dependents_key(id) return job_key(id) .. ':dependents' end
 -- With two colons: RQ's readers expect them.
 local function dependencies_key(id) return rq .. 'job::' .. id .. ':dependencies' end
@@ -224,49 +341,33 @@ local function leave(job)
     for _, parent in ipairs(call('SMEMBERS', dependencies_key(job.id))) do call('SREM', dependents_key(parent), job.id) end
   elseif status == 'ready_to_enqueue' then
     call('ZREM', rq .. 'ready:' .. queue, job.id)
+  elseif status == 'rate_limited' and limit_of(job) then
+    call('ZREM', limiter(job.limit) .. ':rate_limited', job.id)
   end
   forget_expiry(job)
 end
 
 -- Who waits for it waits on, as in RQ: for a job of this id.
 local function drop(job)
+  limit_of(job)
   call('DEL', job.key, rq .. 'results:' .. job.id, dependencies_key(job.id))
   if job.subject then call('ZREM', own .. 'subject:' .. job.subject, job.id) end
+  free_slot(job)
   touch('e')
-end
-
--- RQ's backstop, a minute after our own sweep; never under a clock that is turned by hand.
-local function expire_key(key, ttl)
-  if real_time then call('EXPIRE', key, int(math.ceil(ttl / 1000) + 60)) end
-end
-
-local known_queues = {}
-local function know_queue(queue)
-  if not known_queues[queue] then
-    known_queues[queue] = true
-    call('SADD', rq .. 'queues', rq .. 'queue:' .. queue)
-  end
-end
-
-local function enter_list(job, at_front)
-  local key = rq .. 'queue:' .. job.queue
-  if at_front then call('LPUSH', key, job.id) else push(key, job.id) end
-end
-
--- A job's ttl counts from when it enters its queue.
-local function begin_ttl(job)
-  if not job.ttl then return end
-  local expires = after(job.ttl)
-  call('HSET', job.key, 'lullaby_expires', int(expires))
-  add(own .. 'expiry', int(expires), member(job.n, job.id))
-  expire_key(job.key, job.ttl)
 end
 
 local function enter_queue(job, at_front)
   know_queue(job.queue)
+  if limit_of(job) and not keeps_slot(job) and enter_by_limiter(job, at_front or false) then return end
   call('HSET', job.key, 'status', 'queued', 'enqueued_at', now_text)
   begin_ttl(job)
   enter_list(job, at_front)
+end
+
+-- As `enter_queue`, with its event. The limiter tells of those that it lets in.
+local function enter_queue_anew(job, at_front)
+  if not limit_of(job) then tell_queued(job) end
+  enter_queue(job, at_front)
 end
 
 local function enter_scheduled(job, at)
@@ -280,19 +381,13 @@ local function schedule(job, at)
   enter_scheduled(job, at)
 end
 
-local function tell_queued(job)
-  if not job.subject then return end
-  tell(job, 'job.queued', text('queue', job.queue) .. (job.due and number('due', job.due) or ''))
-end
-
 -- Puts a job into its queue, or schedules it if its time is still to come.
 local function let_in(job)
   if job.due and job.due > now then
     tell(job, 'job.scheduled', number('due', job.due))
     schedule(job, job.due)
   else
-    tell_queued(job)
-    enter_queue(job, job.at_front)
+    enter_queue_anew(job, job.at_front)
   end
 end
 
@@ -377,6 +472,7 @@ local function finish(job, status)
     add(rq .. 'failed:' .. job.queue, score, job.id)
     if status == 'stopped' then add(own .. 'stopped:' .. job.queue, score, job.id) end
   end
+  free_slot(job)
   release_dependents(job, status)
 end
 
@@ -384,6 +480,7 @@ end
 local function come_back(job, at)
   if at > now then
     schedule(job, at)
+    free_slot(job)
   else
     call('HSET', job.key, 'lullaby_due', int(at))
     enter_queue(job, false)

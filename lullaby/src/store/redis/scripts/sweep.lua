@@ -8,7 +8,7 @@ local limit, swept = tonumber(ARGV[6]), 0
 
 -- Whether this expiry speaks of where the job stands now. One that Python moved since then has another score there, or none.
 local function is_ours_to_drop(job)
-  if job.status == 'queued' then return true end
+  if job.status == 'queued' or job.status == 'rate_limited' then return true end
   local registry = job.status
   if registry == 'stopped' then registry = 'failed' end
   if registry == 'canceled' then return call('HEXISTS', job.key, 'ended_at') == 1 end
@@ -25,7 +25,7 @@ while swept < limit do
     call('ZREM', own .. 'expiry', each)
     local job = load(member_id(each))
     if job and job.expires and tonumber(job.expires) <= now and is_ours_to_drop(job) then
-      if job.status == 'queued' then tell(job, 'job.expired') end
+      if job.status == 'queued' or job.status == 'rate_limited' then tell(job, 'job.expired') end
       leave(job)
       drop(job)
       swept = swept + 1
@@ -50,6 +50,17 @@ for _, key in ipairs(call('SMEMBERS', rq .. 'queues')) do
     local job = load(id)
     call('ZREM', ready, id)
     if job and job.status == 'ready_to_enqueue' then let_in(job) end
+  end
+end
+
+-- Slots of jobs that Redis expired, or that somebody moved without a word to the limiter.
+for _, key in ipairs(call('SMEMBERS', rq .. 'rl-keys')) do
+  local allowed, waiting = limiter(key) .. ':allowed', limiter(key) .. ':rate_limited'
+  for _, id in ipairs(call('ZRANGE', allowed, 0, 999)) do free_stale_slot(key, id) end
+  fill_slots(key, concurrency_of(key))
+  if call('ZCARD', allowed) == 0 and call('ZCARD', waiting) == 0 then
+    call('SREM', rq .. 'rl-keys', key)
+    call('DEL', limiter(key), allowed, waiting)
   end
 end
 
