@@ -184,6 +184,8 @@ impl Game {
         let pet = found.ok_or_else(|| GameError::no_such_pet(name.as_str()))?;
         check_keeper(&pet, caller)?;
         if !pet.is_in_meadow() {
+            // Whoever asks again may have heard no answer because we died before the schedule was made.
+            self.keep_schedule(&pet).await?;
             return Ok(pet);
         }
         if pet.returns_until(self.now()).is_none() {
@@ -210,6 +212,7 @@ impl Game {
         if let Err(error) = self.keep_schedule(&change.after).await {
             tracing::warn!(pet = %pet.id, %error, "could not make the schedule of a pet that came back; the next look at it will");
         }
+        lullaby::failpoint::hit("return.schedule_kept");
         let farewell = change.before.meadow.as_ref();
         self.withdraw(farewell.map(|meadow| &meadow.farewell)).await;
         self.note(&change, What::Returned, By::Keeper, caller).await;

@@ -38,13 +38,32 @@ pub enum Deed {
     Lesson(usize),
 }
 
+/// Why a word and a value are no deed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoDeed {
+    /// There is none of this word.
+    Unknown,
+    /// The deed takes another value: what it expects.
+    Value(&'static str),
+}
+
 impl Deed {
-    /// From a path's word and a form's value; `None` if there is no such deed.
-    #[must_use]
-    pub fn read(word: &str, value: Option<&str>) -> Option<Self> {
-        let number = || value?.parse::<u32>().ok();
-        Some(match word {
-            "speed" => Self::Speed(number().filter(|speed| SPEEDS.contains(speed))?),
+    /// From a path's word and a form's value.
+    ///
+    /// # Errors
+    /// If there is no such deed, or it does not take this value.
+    pub fn read(word: &str, value: Option<&str>) -> Result<Self, NoDeed> {
+        let number = |fits: fn(u32) -> bool, expected| {
+            let number = value.and_then(|value| value.parse().ok());
+            number
+                .filter(|number| fits(*number))
+                .ok_or(NoDeed::Value(expected))
+        };
+        Ok(match word {
+            "speed" => Self::Speed(number(
+                |speed| SPEEDS.contains(&speed),
+                "Expected a speed of 1, 60 or 600.",
+            )?),
             "skip" => Self::Skip,
             "hello" => Self::Hello,
             "wobble" => Self::Wobble,
@@ -57,12 +76,18 @@ impl Deed {
             "resume" => Self::Resume,
             "five" => Self::Five,
             "outage" => Self::Outage,
-            "schedulers" => Self::Schedulers(number().filter(|count| *count <= 2)? as usize),
+            "schedulers" => {
+                let count = number(|count| count <= 2, "Expected 0, 1 or 2 schedulers.")?;
+                Self::Schedulers(count as usize)
+            }
             "lesson" => {
-                let number = number().filter(|number| (1..=6).contains(number))?;
+                let number = number(
+                    |number| (1..=6).contains(&number),
+                    "Expected a lesson from 1 to 6.",
+                )?;
                 Self::Lesson(number as usize)
             }
-            _ => return None,
+            _ => return Err(NoDeed::Unknown),
         })
     }
 
@@ -82,8 +107,9 @@ mod tests {
 
     #[test]
     fn a_deed_that_is_none_is_not_done() {
-        assert_eq!(Deed::read("speed", Some("60")), Some(Deed::Speed(60)));
-        assert_eq!(Deed::read("skip", None), Some(Deed::Skip));
+        assert_eq!(Deed::read("speed", Some("60")), Ok(Deed::Speed(60)));
+        assert_eq!(Deed::read("skip", None), Ok(Deed::Skip));
+        assert_eq!(Deed::read("explode", None), Err(NoDeed::Unknown));
         for (word, value) in [
             ("speed", Some("61")),
             ("speed", None),
@@ -91,9 +117,12 @@ mod tests {
             ("schedulers", Some("-1")),
             ("lesson", Some("0")),
             ("lesson", Some("7")),
-            ("explode", None),
         ] {
-            assert_eq!(Deed::read(word, value), None, "{word} {value:?}");
+            let read = Deed::read(word, value);
+            assert!(
+                matches!(read, Err(NoDeed::Value(_))),
+                "{word} {value:?}: {read:?}"
+            );
         }
     }
 }

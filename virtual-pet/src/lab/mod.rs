@@ -21,7 +21,7 @@ use lullaby::clock::Clock;
 use lullaby::{Shutdown, Stop, Timestamp};
 
 pub use self::chimes::{Chime, POLICIES, Policy};
-pub use self::deed::Deed;
+pub use self::deed::{Deed, NoDeed};
 pub use self::lessons::{Fact, Learned, Lesson, Progress};
 pub(crate) use self::tasks::is_of_the_lab;
 pub use self::world::{Bench, LEASE, Look, Plug, Refused, Twins, World};
@@ -42,7 +42,7 @@ pub const MOST_WORLDS: usize = 200;
 pub const IDLE: Duration = Duration::from_secs(30 * 60);
 
 /// A world of a visitor who comes is worth more than one that nobody has looked at for so long.
-const LEFT: Duration = Duration::from_secs(60);
+pub(crate) const LEFT: Duration = Duration::from_secs(60);
 
 /// How often worlds are looked after.
 const ROUND: Duration = Duration::from_secs(30);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lullaby::clock::ManualClock;
 use lullaby::event::{Event, EventId};
+use lullaby::store::JobFilter;
 use lullaby::{Status, Timestamp};
 
 use super::*;
@@ -447,4 +448,25 @@ async fn a_queue_that_is_long_enough_takes_no_more_of_the_labs_jobs() {
         .expect("reads");
     assert_eq!(agenda.waiting, 40);
     assert!(agenda.queued.iter().all(|job| job.status == Status::Queued));
+}
+
+#[tokio::test]
+async fn however_much_is_pressed_a_world_keeps_the_latest_jobs_and_events_only() {
+    let world = world().await;
+    for _ in 0..16 {
+        for _ in 0..8 {
+            done(&world, Deed::Five).await;
+        }
+        skip(&world, 10 * SECOND).await;
+    }
+    let store = world.game().lullaby().store();
+    let filter = JobFilter {
+        status: Some(Status::Finished),
+        ..JobFilter::default()
+    };
+    let finished = store.count_jobs(&filter).await.expect("reads");
+    assert!((500..=600).contains(&finished), "{finished} of 640");
+    assert!(events(&world).await.len() <= 500);
+    let latest = store.list_jobs(&filter).await.expect("reads");
+    assert_eq!(latest[0].template.meta["number"], 5, "the latest are kept");
 }

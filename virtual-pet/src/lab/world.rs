@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use lullaby::clock::{Clock, PacedClock};
 use lullaby::event::{Event, EventId, EventLimits, NewEvent};
-use lullaby::store::{Topic, WorkerRecord};
-use lullaby::{JobId, Lullaby, Shutdown, Stop, Timestamp, Worker};
+use lullaby::store::{JobFilter, Page, Topic, WorkerRecord};
+use lullaby::{JobId, Lullaby, Shutdown, Status, Stop, Timestamp, Worker};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -32,6 +32,15 @@ const EVENTS: EventLimits = EventLimits {
     per_subject: 400,
     total: 500,
 };
+
+/// The jobs that are kept of each way to end, give or take [`ENDED_A_ROUND`]: at 1x a day's worth of presses would be half a million.
+const MOST_ENDED: usize = 500;
+
+/// After so many jobs that ended, those past [`MOST_ENDED`] are forgotten.
+const ENDED_A_ROUND: usize = 100;
+
+/// The kinds of their events.
+const ENDS: [&str; 3] = ["job.finished", "job.failed", "job.canceled"];
 
 const WORKERS: [&str; 2] = ["worker-1", "worker-2"];
 
@@ -404,19 +413,46 @@ impl Inner {
         let store = self.lullaby().store();
         let mut signal = store.signals().listen(Topic::Events);
         let mut last = EventId(0);
+        let mut ended = 0;
         loop {
             signal.reset();
             let events = store.events(None, last, usize::MAX >> 1).await;
             for event in events.unwrap_or_default() {
                 last = event.id;
+                ended += usize::from(ENDS.contains(&event.kind.as_str()));
                 self.count_twins(&event);
                 let learned = self.progress().witness(&event);
                 if let Some(learned) = learned {
                     self.tell_learned(&learned).await;
                 }
             }
+            if ended >= ENDED_A_ROUND {
+                ended = 0;
+                if let Err(error) = self.forget_oldest().await {
+                    tracing::error!(%error, "a world's store failed");
+                }
+            }
             signal.raised().await;
         }
+    }
+
+    /// Forgets the jobs that ended before the latest [`MOST_ENDED`].
+    async fn forget_oldest(&self) -> lullaby::Result<()> {
+        let store = self.lullaby().store();
+        for status in [Status::Finished, Status::Failed, Status::Canceled] {
+            let filter = JobFilter {
+                status: Some(status),
+                page: Page {
+                    offset: MOST_ENDED,
+                    length: usize::MAX >> 1,
+                },
+                ..JobFilter::default()
+            };
+            let jobs = store.list_jobs(&filter).await?;
+            let ids: Vec<_> = jobs.into_iter().map(|job| job.id).collect();
+            store.delete(&ids).await?;
+        }
+        Ok(())
     }
 
     /// Counts the jobs that schedules made while two schedulers ran.

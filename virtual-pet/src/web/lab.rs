@@ -25,7 +25,7 @@ use super::wants::Wants;
 use super::{App, Client, pet_name};
 use crate::game::Caller;
 use crate::keeper::Key;
-use crate::lab::{Deed, Refused, World};
+use crate::lab::{Deed, NoDeed, Refused, World};
 use crate::page::{self, Around};
 use crate::pet::{Action, Colour, Newcomer, Pet, PetId, PetName, PublicPet, Species, Visitors};
 
@@ -181,7 +181,10 @@ pub(super) async fn command(
         }
         return Ok((StatusCode::SEE_OTHER, [(LOCATION, "/")]).into_response());
     }
-    let deed = Deed::read(&word, command.value.as_deref()).ok_or(Problem::NoSuchPage)?;
+    let deed = Deed::read(&word, command.value.as_deref()).map_err(|why| match why {
+        NoDeed::Unknown => Problem::NoSuchPage,
+        NoDeed::Value(expected) => Problem::BadRequest(expected.to_owned()),
+    })?;
     let world = used(&app, client, &headers)?;
     world.do_it(deed).await.map_err(|refused| match refused {
         Refused::NotNow(why) => Problem::NotNow(why),

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::wants::Wants;
 use crate::game::GameError;
-use crate::lab::NoWorld;
+use crate::lab::{LEFT, NoWorld};
 use crate::page::Theme;
 use crate::pet::{BadName, UnknownWord, in_words};
 
@@ -168,6 +168,9 @@ impl Problem {
             Self::TooFast { wait } => {
                 let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
                 headers.insert(RETRY_AFTER, seconds.into());
+            }
+            Self::NoWorld(NoWorld::Full) => {
+                headers.insert(RETRY_AFTER, LEFT.as_secs().into());
             }
             _ => {}
         }

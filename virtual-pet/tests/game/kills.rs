@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::http::Request;
 use super::server::Server;
 use super::survivors::Town;
 
@@ -21,12 +22,16 @@ enum Provoke {
     Sleep,
     Wake,
     Release,
+    /// Letting go of a pet that sleeps; its keeper regrets that once the server is back.
+    Regret,
+    /// Taking back a pet that sleeps.
+    Return,
     /// Only time.
     Nothing,
 }
 
 /// Every named failpoint, with what leads there. The count passes over the steps of Mochi's own adoption.
-const STEPS: [(&str, Provoke); 17] = [
+const STEPS: [(&str, Provoke); 22] = [
     ("adopt.schedule_made:2", Provoke::Adopt),
     ("adopt.jobs_made:2", Provoke::Adopt),
     ("adopt.saved:2", Provoke::Adopt),
@@ -36,6 +41,11 @@ const STEPS: [(&str, Provoke); 17] = [
     ("release.job_made", Provoke::Release),
     ("release.saved", Provoke::Release),
     ("release.schedule_removed", Provoke::Release),
+    ("release.saved", Provoke::Regret),
+    ("release.schedule_removed", Provoke::Regret),
+    ("return.jobs_made", Provoke::Return),
+    ("return.saved", Provoke::Return),
+    ("return.schedule_kept", Provoke::Return),
     ("duty.job_made", Provoke::Sleep),
     ("duty.saved", Provoke::Sleep),
     ("tick.saved:2", Provoke::Nothing),
@@ -48,6 +58,7 @@ const STEPS: [(&str, Provoke); 17] = [
 
 /// Does it; the answer, if any came before the kill.
 fn provoke(what: Provoke, server: &Server, key: &str) -> Option<u16> {
+    let release = server.request("DELETE", "/api/pets/Mochi");
     let request = match what {
         Provoke::Adopt => server
             .request("POST", "/api/pets")
@@ -57,25 +68,49 @@ fn provoke(what: Provoke, server: &Server, key: &str) -> Option<u16> {
             server.post("/api/pets/Mochi/sleep").expect(200);
             server.request("POST", "/api/pets/Mochi/wake")
         }
-        Provoke::Release => server
-            .request("DELETE", "/api/pets/Mochi")
-            .header("Authorization", &format!("Bearer {key}")),
+        Provoke::Release => by_keeper(release, key),
+        Provoke::Regret => {
+            server.post("/api/pets/Mochi/sleep").expect(200);
+            by_keeper(release, key)
+        }
+        Provoke::Return => {
+            server.post("/api/pets/Mochi/sleep").expect(200);
+            by_keeper(release, key).send().expect(200);
+            undo(server, key)
+        }
         Provoke::Nothing => return None,
     };
     request.try_send().ok().map(|answer| answer.status)
 }
 
+fn by_keeper(request: Request, key: &str) -> Request {
+    request.header("Authorization", &format!("Bearer {key}"))
+}
+
+/// Takes Mochi back from the meadow.
+fn undo(server: &Server, key: &str) -> Request {
+    by_keeper(server.request("POST", "/api/pets/Mochi/undo"), key)
+}
+
 fn is_killed_and_comes_back(mut town: Town, step: &str, what: Provoke) {
     let server = town.serve(&[("LULLABY_FAILPOINT", step)]);
     let mochi = server.adopt("Mochi");
-    let answer = provoke(what, &server, mochi["key"].as_str().expect("a key"));
-    if let (Provoke::Sleep, Some(200)) = (what, answer) {
+    let key = mochi["key"].as_str().expect("a key");
+    let answer = provoke(what, &server, key);
+    if let (Provoke::Sleep, Some(200)) | (Provoke::Regret | Provoke::Return, _) = (what, answer) {
         town.naps.insert("Mochi".to_owned(), 1);
     }
     assert!(matches!(answer, None | Some(200)), "{what:?}: {answer:?}");
     server.was_killed();
 
     let server = town.serve(&[]);
+    if let Provoke::Regret | Provoke::Return = what {
+        let in_town = server.get("/api/pets").expect(200);
+        let is_back = ["return.saved", "return.schedule_kept"].contains(&step);
+        assert_eq!(in_town.as_array().map(Vec::len), Some(is_back.into()));
+        // Whoever heard no answer asks again.
+        undo(&server, key).send().expect(200);
+    }
     town.comes_to_peace(&server);
     let mochi = server.get("/api/pets/Mochi").status;
     let newton = server.get("/api/pets/Newton").status;

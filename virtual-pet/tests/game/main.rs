@@ -7,6 +7,7 @@ mod http;
 mod input;
 mod keeping;
 mod kills;
+mod lab;
 mod process;
 mod server;
 mod stream;
