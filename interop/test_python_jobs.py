@@ -2,18 +2,18 @@
 
 import math
 import statistics
-import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
 import rq
+from redis import Redis
 from rq import Queue, Retry, Worker
 from rq.command import send_kill_horse_command, send_shutdown_command, send_stop_job_command
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.results import Result
 
-from conftest import now_of, wait_for
+from conftest import PATIENCE, now_of, wait_for
 
 
 @pytest.fixture(params=["pickle", "json"])
@@ -207,7 +207,8 @@ def test_a_worker_of_ours_is_shut_down_by_python(default_queue, conn, programs):
     worker = programs.rust_worker()
     ended(job, "started")
     send_shutdown_command(conn, job.worker_name)
-    time.sleep(0.3)
+    log = worker.log.with_suffix(".err")
+    wait_for(lambda: "told from outside" in log.read_text(), "the worker to hear of it")
     # Warm: what runs may end, and nothing new begins.
     default_queue.enqueue("demo.add", 1, 2)
     assert worker.wait(30) == 0
@@ -233,13 +234,16 @@ def test_kill_horse_fails_what_runs_here(default_queue, conn, programs):
     assert ended(default_queue.enqueue("demo.add", 1, 2)).return_value() == 3
 
 
-def test_suspended_workers_of_ours_take_nothing_and_go_on_at_once(default_queue, conn, programs):
+def test_suspended_workers_of_ours_take_nothing_and_go_on_at_once(default_queue, redis_url, programs):
     programs.rust_worker()
     ended(default_queue.enqueue("demo.add", 1, 2))
     programs.rq("suspend")
-    job = default_queue.enqueue("demo.add", 1, 2)
-    # Longer than it takes when they are not suspended.
-    time.sleep(0.3)
+    with Redis.from_url(redis_url, socket_timeout=PATIENCE).monitor() as commands:
+        job = default_queue.enqueue("demo.add", 1, 2)
+        # The worker hears of the job, looks whether it may take one, and may not.
+        said = (one["command"] for one in commands.listen())
+        next(command for command in said if command.startswith("RPUSH rq:queue:default"))
+        next(command for command in said if command == "EXISTS rq:suspended")
     assert job.get_status() == "queued"
     programs.rq("resume")
     ended(job)
