@@ -1,6 +1,8 @@
 // The real program and a real browser.
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -78,3 +80,19 @@ export const act = (url, name, action) => fetch(`${url}/api/pets/${encodeURIComp
 export const live = (page) => page.waitForSelector("#live[data-state=live]");
 
 export const picture = (page, name) => page.screenshot({ path: join(PICTURES, `${name}.png`) });
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+/** Takes a picture; axe finds nothing against the page, and nothing sticks out. The visit wants `bypassCSP`, for axe. */
+export async function looksRight(page, name) {
+  await picture(page, name);
+  await page.evaluate(axe);
+  const told = await page.evaluate(async (values) => {
+    // Without the details of what is right, which take as long again to collect.
+    const { violations } = await window.axe.run({ runOnly: { type: "tag", values }, resultTypes: ["violations"] });
+    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)} ${node.any[0]?.message ?? ""}`));
+  }, RULES);
+  assert.deepEqual(told, [], name);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, `${name} overflows sideways`);
+}
