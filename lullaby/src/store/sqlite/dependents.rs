@@ -10,6 +10,13 @@ use super::step::{Stand, Step, Told, due, stand, stand_columns};
 use crate::error::Result;
 use crate::job::{Dependencies, JobId, JobSpec, Status};
 
+/// Those who wait for a job, in the order in which they were made.
+pub(super) const DEPENDENTS: &str = concat!(
+    "SELECT ",
+    stand_columns!(),
+    ", depends_on FROM lullaby_dependency JOIN lullaby_job ON key = child WHERE parent = ?1 ORDER BY child"
+);
+
 impl Step<'_> {
     pub(super) fn are_met(&self, dependencies: &Dependencies) -> Result<bool> {
         for job in &dependencies.jobs {
@@ -71,13 +78,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// In the order in which they were made.
     fn dependents(&self, parent: &JobId) -> Result<Vec<(Stand, Dependencies)>> {
-        let mut statement = self.conn.prepare_cached(concat!(
-            "SELECT ",
-            stand_columns!(),
-            ", depends_on FROM lullaby_dependency JOIN lullaby_job ON key = child WHERE parent = ?1 ORDER BY child"
-        ))?;
+        let mut statement = self.conn.prepare_cached(DEPENDENTS)?;
         let waiting = statement.query_map([parent.as_str()], |row| {
             Ok((stand(row)?, row::dependencies(row, "depends_on")?))
         })?;

@@ -187,7 +187,8 @@ impl SqliteStore {
     ///
     /// They share a commit with other callers, each in a savepoint. `work` blocks all writing while it runs, so it should do nothing
     /// but SQL; it must not end the transaction. Tables whose names begin with `lullaby_` are the store's, except for
-    /// [`lullaby_enqueue`](EnqueueStatement). A future that is dropped leaves the work running to its end.
+    /// [`lullaby_enqueue`](EnqueueStatement). A future that is dropped leaves the work running to its end. SQLite plans without a look at
+    /// bound values on this connection (`SQLITE_DBCONFIG_ENABLE_QPSG`), as on those of [`read`](Self::read).
     ///
     /// # Errors
     /// What `work` answers; if it panics; if the file is locked, full or closed.

@@ -4,6 +4,7 @@ mod foreign;
 mod groups;
 mod opening;
 mod owners;
+mod plans;
 mod trouble;
 
 use std::path::{Path, PathBuf};

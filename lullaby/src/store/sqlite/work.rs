@@ -62,13 +62,16 @@ pub(super) fn claim(step: &mut Step<'_>, claim: &Claim) -> Result<Vec<Job>> {
     Ok(claimed)
 }
 
+/// The first jobs in line of a queue.
+pub(super) const FRONT: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM lullaby_job j JOIN lullaby_queue q ON q.id = j.queue \
+      WHERE j.queue = ?1 AND j.status = ?2 ORDER BY j.pos, j.key LIMIT ?3"
+);
+
 fn front_of(step: &Step<'_>, queue: i64, limit: usize) -> Result<Vec<(i64, Job)>> {
-    let mut statement = step.conn.prepare_cached(concat!(
-        "SELECT ",
-        job_columns!(),
-        " FROM lullaby_job j JOIN lullaby_queue q ON q.id = j.queue \
-          WHERE j.queue = ?1 AND j.status = ?2 ORDER BY j.pos, j.key LIMIT ?3"
-    ))?;
+    let mut statement = step.conn.prepare_cached(FRONT)?;
     let jobs = statement.query_map(params![queue, QUEUED, size(limit)], row::job)?;
     Ok(jobs.collect::<rusqlite::Result<_>>()?)
 }
