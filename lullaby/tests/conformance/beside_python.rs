@@ -494,6 +494,54 @@ async fn nobody_settles_what_python_started_anew_took_off_or_deleted() {
 }
 
 #[tokio::test]
+async fn an_execution_of_ours_that_somebody_took_off_is_lost_a_lease_after_it_is_found() {
+    let python = Python::new().await;
+    let world = &python.world;
+    world.start(job("a")).await;
+    // The registry, which is where its lease stands, too; and its worker has died.
+    python.run("DEL", "wip:default", &[]).await;
+    world.pass(15_000);
+    assert_eq!(python.reaps().await, nothing());
+    world.pass(14_999);
+    assert_eq!(python.reaps().await, nothing());
+    world.pass(1);
+    assert_eq!(python.reaps().await, returned("a"));
+}
+
+#[tokio::test]
+async fn a_queue_that_somebody_took_off_the_list_still_gets_its_running_jobs_back() {
+    let python = Python::new().await;
+    let world = &python.world;
+    world.start(job("a")).await;
+    // `Queue.delete()`
+    let queue = python.key("queue:default");
+    python.run("SREM", "queues", &[&queue]).await;
+    world.pass(15_000);
+    assert_eq!(python.reaps().await, returned("a"));
+}
+
+#[tokio::test]
+async fn executions_of_pythons_stand_before_and_behind_ours_and_each_is_lost_by_its_own_deadline() {
+    let python = Python::new().await;
+    let world = &python.world;
+    python.starts("sooner", &["retries_left", "1"]).await;
+    world.start(job("ours")).await;
+    let lease = world.job("ours").await.lease_until;
+    world.pass(14_999);
+    let looked = world.store.reap(true, 9).await.expect("looked");
+    assert_eq!((looked.returned, looked.next_expiry), (vec![], lease));
+    world.pass(1);
+    python.starts("later", &["retries_left", "1"]).await;
+    assert_eq!(python.reaps().await, returned("ours"));
+    world.pass(74_999);
+    assert_eq!(python.reaps().await, nothing());
+    world.pass(1);
+    assert_eq!(python.reaps().await, returned("sooner"));
+    world.pass(15_000);
+    assert_eq!(python.reaps().await, returned("later"));
+}
+
+#[tokio::test]
 async fn a_stale_worker_of_pythons_writes_over_a_newer_run_and_breaks_nothing_else() {
     let python = Python::new().await;
     let world = &python.world;

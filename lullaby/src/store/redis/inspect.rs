@@ -11,7 +11,7 @@ use redis::Value;
 
 use super::Core;
 use super::answer::{array, count, optional_text, texts};
-use super::hash::{Hash, Obstacle};
+use super::hash::{Hash, Obstacle, Run};
 use super::scripts::{self, BATCH};
 use super::serializer::Serializer;
 use super::zlib::{Inflated, inflate};
@@ -161,6 +161,7 @@ impl Core {
                     "created_at",
                     "lullaby_due",
                     "lullaby_lease",
+                    "lullaby_run",
                     "ended_at",
                 ]);
             }
@@ -367,7 +368,8 @@ fn brief(id: &JobId, values: &[Option<String>]) -> Option<Brief> {
         number,
         created_at,
         due,
-        lease,
+        renewed,
+        run,
         ended,
     ] = values
     else {
@@ -388,7 +390,10 @@ fn brief(id: &JobId, values: &[Option<String>]) -> Option<Brief> {
     };
     let rank = match status {
         Status::Scheduled => ms(due).unwrap_or(0),
-        Status::Started => ms(lease).unwrap_or(0),
+        Status::Started => run.as_deref().and_then(Run::read).map_or(0, |run| {
+            let renewed = ms(renewed).map(Timestamp::from_millis);
+            run.lease_until(renewed).as_millis()
+        }),
         _ => instant(ended).as_millis(),
     };
     Some(Brief {

@@ -118,13 +118,20 @@ impl Core {
         let count = answer.len();
         let mut refused = Vec::new();
         for one in answer {
-            let [id, token, flat] = tuple(one)?;
+            let mut one = array(one)?;
+            let whole = one.len() == 4;
+            one.truncate(3);
+            let [id, token, fields] = tuple(Value::Array(one))?;
             let token = text(token)?
                 .parse()
                 .map(Token)
                 .map_err(|error| Error::store_because("expected a token from Redis", error))?;
             let id = JobId::from_store(&text(id)?);
-            let hash = Hash::new(flat);
+            let hash = if whole {
+                Hash::new(fields)
+            } else {
+                Hash::of_plain(array(fields)?)
+            };
             let (mut job, obstacle) = hash.job(&id);
             job.status = crate::job::Status::Started;
             job.started_at = Some(now);
@@ -182,34 +189,21 @@ impl Core {
                 let Execution { job, token } = &one.execution;
                 call = call.arg(job.as_str()).arg(token.0);
                 let serializer = self.serializer_of(*token);
-                // Kind, result, error, exc_string, when.
                 let at = |at: Timestamp| at.as_millis().to_string();
                 let exc = |error: &str| BASE64.encode(deflate(error.as_bytes()));
                 call = match &one.ending {
                     Ending::Finished { result } => {
                         let result = result.as_deref().map(|json| return_value(json, serializer));
-                        call.arg("F")
-                            .arg(result.unwrap_or_default())
-                            .arg("")
-                            .arg("")
-                            .arg("")
+                        call.arg("F").arg(result.unwrap_or_default())
                     }
-                    Ending::Failed { error } => {
-                        call.arg("X").arg("").arg(error).arg(exc(error)).arg("")
-                    }
-                    Ending::CannotHonour { error } => {
-                        call.arg("H").arg("").arg(error).arg(exc(error)).arg("")
-                    }
-                    Ending::Retry { error, at: when } => {
-                        call.arg("R").arg("").arg(error).arg("").arg(at(*when))
-                    }
-                    Ending::Snoozed { at: when } => {
-                        call.arg("Z").arg("").arg("").arg("").arg(at(*when))
-                    }
-                    Ending::HandedBack => call.arg("B").arg("").arg("").arg("").arg(""),
+                    Ending::Failed { error } => call.arg("X").arg(error).arg(exc(error)),
+                    Ending::CannotHonour { error } => call.arg("H").arg(error).arg(exc(error)),
+                    Ending::Retry { error, at: when } => call.arg("R").arg(error).arg(at(*when)),
+                    Ending::Snoozed { at: when } => call.arg("Z").arg(at(*when)),
+                    Ending::HandedBack => call.arg("B"),
                     Ending::Stopped => {
                         let text = exc("Job stopped by user, work-horse terminated.");
-                        call.arg("S").arg("").arg("").arg(text).arg("")
+                        call.arg("S").arg(text)
                     }
                 };
             }

@@ -18,12 +18,12 @@ local function cancel_job(id, enqueue_dependents)
       call('PUBLISH', rq .. 'pubsub:' .. job.worker, '{"command": "stop-job", "job_id": "' .. job.id .. '"}')
     end
     touch('c')
-    if enqueue_dependents then release_dependents(job, 'finished') end
+    if enqueue_dependents then release_dependents(id, 'finished') end
     return 's'
   end
   leave(job)
   tell(job, 'job.canceled')
   finish(job, 'canceled')
-  if enqueue_dependents then release_dependents(job, 'finished') end
+  if enqueue_dependents then release_dependents(id, 'finished') end
   return 'c'
 end

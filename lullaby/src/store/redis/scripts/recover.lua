@@ -1,6 +1,6 @@
 -- Returns what Python's workers lost between taking a job and starting it: ids in RQ's intermediate lists, and ids in no list at all, which
 -- workers of several queues leave behind (they take by BLPOP). Each is seen to be so twice, 45 s apart, before it is moved: a worker that
--- starts a job slowly is left its time.
+-- starts a job slowly is left its time. Executions of ours that somebody took off RQ's registry stand there again, with a lease from now on.
 --
 -- ARGV[6]  where the walk over all jobs goes on, "0" at first
 -- ARGV[7]  how many keys to walk over
@@ -69,12 +69,21 @@ local function came_before_head(job, enqueued_at)
   return heads[job.queue] == false or enqueued_at < heads[job.queue]
 end
 
+local function hold_again(job)
+  local token = token_of(job)
+  if not token or call('ZSCORE', rq .. 'wip:' .. job.queue, wip_member(job.id, token)) then return end
+  local lease_until = after(tonumber(string.match(job.run, '%d+$')))
+  add(rq .. 'wip:' .. job.queue, wip_score(lease_until), wip_member(job.id, token))
+end
+
 local walk = call('SCAN', ARGV[6], 'MATCH', rq .. 'job:*', 'COUNT', ARGV[7], 'TYPE', 'hash')
 local searches = 0
 for _, key in ipairs(walk[2]) do
   local value = call('HMGET', key, 'status', 'origin', 'enqueued_at', 'data')
   local id = string.sub(key, #rq + 5)
-  if value[1] == 'queued' and value[4] and present(value[2]) and not seen_now[id] and searches < 100 then
+  if value[1] == 'started' then
+    hold_again(load(id))
+  elseif value[1] == 'queued' and value[4] and present(value[2]) and not seen_now[id] and searches < 100 then
     local job = load(id)
     if came_before_head(job, value[3] or '') then
       searches = searches + 1

@@ -4,15 +4,13 @@
 -- ARGV[7..]  for each: id, token, "p" if its call is a pickle, else empty; at most 1,000
 -- Answer     1 renewed, 2 renewed and somebody asked to stop it, 0 taken over
 local answers, lease_until = {}, after(tonumber(ARGV[6]))
-local wip = math.max(now + 120000, lease_until + 30000) / 1000
 
 for i = 7, #ARGV, 3 do
   local id, token = ARGV[i], ARGV[i + 1]
   local job = load(id)
   if job and token_of(job) == token then
     call('HSET', job.key, 'lullaby_lease', int(lease_until))
-    call('ZADD', own .. 'leases', int(lease_until), member(job.n, id))
-    call('ZADD', rq .. 'wip:' .. job.queue, wip, id .. ':' .. execution_id(token))
+    add(rq .. 'wip:' .. job.queue, wip_score(lease_until), wip_member(id, token))
     show_execution(job, token, ARGV[i + 2] == 'p')
     answers[#answers + 1] = call('HGET', job.key, 'lullaby_stop') == '1' and 2 or 1
   else

@@ -1,15 +1,20 @@
 -- Ends executions, or gives jobs back; each only if its job is started under that very token.
 --
--- ARGV[6..]  seven for each: id, token, kind, result, error, exc_string, when in ms; at most 1,000
---            F finished, X failed, R retry, Z snoozed, B handed back, S stopped, H cannot be honoured
+-- ARGV[6..]  for each: id, token, kind, and what this kind has; at most 1,000
+--            F finished: result in base64     X failed, H cannot be honoured: error, exc_string     R retry: error, when in ms
+--            Z snoozed: when in ms            S stopped: exc_string                                 B handed back
 -- Answer     1 done, 0 taken over, 2 back at the tail because others may be able to run it
-local answers, leases, ended = {}, {}, {}
+local WIDTH = { F = 4, X = 5, H = 5, R = 5, Z = 4, S = 4, B = 3 }
+local answers, counts, settled = {}, {}, {}
 
 -- What RQ counts of a worker; written once for all of a call.
 local function count(job, name)
-  local worker = rq .. 'worker:' .. (job.worker or '')
-  ended[worker] = ended[worker] or { successful_job_count = 0, failed_job_count = 0 }
-  ended[worker][name] = ended[worker][name] + 1
+  local of = counts[job.worker or '']
+  if not of then
+    of = { successful_job_count = 0, failed_job_count = 0 }
+    counts[job.worker or ''] = of
+  end
+  of[name] = of[name] + 1
 end
 
 -- Whether a live worker that is not of ours listens on this queue.
@@ -47,30 +52,43 @@ local function next_run(job)
   return after(pause)
 end
 
-local function settle(i)
-  local id, token, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+local function owned(id, token, kind)
+  local plain = kind == 'F' and load_plain(id, token)
+  if plain then return plain end
   local job = kind == 'F' and load_to_finish(id) or load(id)
-  if not job or token_of(job) ~= token or not leave_wip(job, token) then
+  if job and token_of(job) == token then return job end
+end
+
+local function settle(id, token, kind, first, second)
+  -- Twice in one call: what is dropped goes at its end only.
+  if settled[token] then return 0 end
+  local job = owned(id, token, kind)
+  if not job then
     leave_taken_over(id, token)
     return 0
   end
-  leases[#leases + 1] = member(job.n, id)
+  if not leave_wip(job, token) then
+    -- Somebody took it off, though it is ours by all else. Where its lease stood it ends now: the reaper gives the job back.
+    add(rq .. 'wip:' .. job.queue, wip_score(now), wip_member(id, token))
+    leave_taken_over(id, token)
+    return 0
+  end
+  settled[token] = true
   forget_beat(job, token)
   local by = job.subject and text('worker', job.worker)
-  if kind == 'F' then count(job, 'successful_job_count')
-  elseif kind == 'X' or kind == 'R' or kind == 'S' then count(job, 'failed_job_count') end
   if kind == 'F' then
-    local result = present(ARGV[i + 3])
+    count(job, 'successful_job_count')
+    local result = present(first)
     -- RQ reads no entry and an entry without a value alike; but an older entry must not speak for this run.
-    if job.result_ttl ~= 0 and (result or call('EXISTS', rq .. 'results:' .. id) == 1) then
-      write_result(job, '1', token, 'return_value', result)
+    if job.result_ttl ~= 0 and (result or (not job.plain and call('EXISTS', rq .. 'results:' .. id) == 1)) then
+      write_result(job, '1', token, with('return_value', result))
     end
     local at = job.more and next_run(job)
     if at then
       tell(job, 'job.repeating', by and by .. number('due', at))
       call_back(job, 'finished', token)
       come_back(job, at)
-      release_dependents(job, 'finished')
+      release_dependents(id, 'finished')
     else
       tell(job, 'job.finished', by)
       finish(job, 'finished')
@@ -80,36 +98,44 @@ local function settle(i)
     enter_queue(job, false)
     return 2
   elseif kind == 'X' or kind == 'H' then
+    if kind == 'X' then count(job, 'failed_job_count') end
     call('HINCRBY', job.key, 'lullaby_failures', 1)
-    fail(job, token, ARGV[i + 4], ARGV[i + 5])
+    fail(job, token, first, second)
   elseif kind == 'R' then
-    local at = tonumber(ARGV[i + 6])
+    local at = tonumber(second)
+    count(job, 'failed_job_count')
     call('HINCRBY', job.key, 'lullaby_failures', 1)
-    call('HSET', job.key, 'lullaby_error', ARGV[i + 4])
+    call('HSET', job.key, 'lullaby_error', first)
     local left = tonumber(call('HGET', job.key, 'retries_left') or '') or 0
     if left > 0 then call('HSET', job.key, 'retries_left', int(left - 1)) end
-    tell(job, 'job.retrying', text('error', ARGV[i + 4]) .. number('due', at))
+    tell(job, 'job.retrying', text('error', first) .. number('due', at))
     come_back(job, at)
   elseif kind == 'Z' then
-    local at = tonumber(ARGV[i + 6])
+    local at = tonumber(first)
     tell(job, 'job.snoozed', number('due', at))
     come_back(job, at)
   elseif kind == 'B' then
     tell(job, 'job.returned', by)
     enter_queue(job, true)
   elseif kind == 'S' then
+    count(job, 'failed_job_count')
     tell(job, 'job.stopped')
-    if job.failure_ttl ~= 0 then write_result(job, '2', token, 'exc_string', present(ARGV[i + 5])) end
+    if job.failure_ttl ~= 0 then write_result(job, '2', token, with('exc_string', first)) end
     finish(job, 'stopped')
   end
   return 1
 end
 
-for i = 6, #ARGV, 7 do answers[#answers + 1] = settle(i) end
-if #leases > 0 then call('ZREM', own .. 'leases', unpack(leases)) end
-for worker, counts in pairs(ended) do
-  for name, count in pairs(counts) do
-    if count > 0 and call('EXISTS', worker) == 1 then call('HINCRBY', worker, name, count) end
+local i = 6
+while i <= #ARGV do
+  local kind = ARGV[i + 2]
+  answers[#answers + 1] = settle(ARGV[i], ARGV[i + 1], kind, ARGV[i + 3], ARGV[i + 4])
+  i = i + WIDTH[kind]
+end
+for worker, of in pairs(counts) do
+  local key = rq .. 'worker:' .. worker
+  for name, count in pairs(of) do
+    if count > 0 and call('EXISTS', key) == 1 then call('HINCRBY', key, name, count) end
   end
 end
 publish()

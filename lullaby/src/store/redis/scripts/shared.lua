@@ -36,7 +36,7 @@ local function timestamp(ms)
   return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03d000Z', year, month, day,
     math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60, ms - seconds * 1000)
 end
-local now_text = timestamp(now)
+local now_text, now_seconds = timestamp(now), string.format('%.3f', now / 1000)
 
 local function present(value)
   if value and value ~= '' then return value end
@@ -63,8 +63,9 @@ local topics = {}
 local function touch(topic) topics[topic] = true end
 
 -- What is added to lists and sorted sets goes in at the end of the script, one command for each: `add(key, score, member)`, `push(key, id)`;
--- and `set(key, field, value)` for hashes that hold many things. Before anything is taken out of them, or read, `flush()`.
-local additions = { ZADD = {}, RPUSH = {}, HSET = {} }
+-- and `set(key, field, value)` for hashes that hold many things, `delete(key)` for keys that nothing else names. Before anything is taken
+-- out of them, or read, `flush()`.
+local additions, deletions = { ZADD = {}, RPUSH = {}, HSET = {} }, {}
 local function append(command, key, first, second)
   local list = additions[command][key]
   if not list then
@@ -77,6 +78,7 @@ end
 local function add(key, score, member) append('ZADD', key, score, member) end
 local function push(key, id) append('RPUSH', key, id) end
 local function set(key, field, value) append('HSET', key, field, value) end
+local function delete(key) deletions[#deletions + 1] = key end
 local function flush()
   for command, lists in pairs(additions) do
     for key, list in pairs(lists) do
@@ -84,14 +86,8 @@ local function flush()
       lists[key] = nil
     end
   end
-end
-
--- Every script that changes anything ends with this.
-local function publish()
-  flush()
-  local all = ''
-  for topic in pairs(topics) do all = all .. topic end
-  if all ~= '' then call('PUBLISH', own .. 'wake', all) end
+  for first = 1, #deletions, 1000 do call('DEL', unpack(deletions, first, math.min(first + 999, #deletions))) end
+  deletions = {}
 end
 
 -- Events ------------------------------------------------------------------------------------------------------------------
@@ -138,7 +134,7 @@ local function load(id)
   local value = redis.pcall('HMGET', key, 'status', 'origin', 'lullaby_n', 'lullaby_expires', 'lullaby_subject', 'lullaby_task',
     'ttl', 'lullaby_ttl', 'result_ttl', 'lullaby_result_ttl', 'failure_ttl', 'lullaby_failure_ttl', 'lullaby_run',
     'started_at', 'worker_name', 'lullaby_due', 'lullaby_lost', 'lullaby_beat', 'created_at', 'enqueue_at_front',
-    'lullaby_failures', 'lullaby_lease', 'rate_limit_key')
+    'lullaby_failures', 'rate_limit_key')
   if value.err or (not value[1] and not value[19]) then return nil end
   return {
     id = id, key = key, status = value[1] or 'created', queue = value[2] or '', n = present(value[3]) or '0',
@@ -146,11 +142,20 @@ local function load(id)
     result_ttl = span(value[10], value[9], 500000), failure_ttl = span(value[12], value[11], 31536000000),
     run = present(value[13]), started_at = value[14], worker = present(value[15]), due = tonumber(value[16] or ''),
     lost = tonumber(value[17] or '') or 0, beat = value[18], created_at = value[19], at_front = value[20] == '1',
-    failures = tonumber(value[21] or '') or 0, lease = tonumber(value[22] or ''), limit = present(value[23]) or false,
+    failures = tonumber(value[21] or '') or 0, limit = present(value[22]) or false,
   }
 end
 
--- What the end of a job that went well needs of it, in two thirds of the time; nil if it has no status.
+-- What the end of a plain job (as claim.lua says) needs of it that runs under this token, in a third of the time; nil of any other.
+local function load_plain(id, token)
+  local key = job_key(id)
+  local value = call('HMGET', key, 'lullaby_run', 'started_at', 'status', 'origin', 'worker_name', 'result_ttl', 'lullaby_beat')
+  if value[3] ~= 'started' or value[7] or not value[1] or not value[2] then return nil end
+  if string.find(value[1], token .. ' ' .. value[2] .. ' =', 1, true) ~= 1 then return nil end
+  return { id = id, key = key, plain = true, queue = value[4] or '', worker = value[5], result_ttl = span(nil, value[6], 500000) }
+end
+
+-- The same of any job that went well, in two thirds of the time; nil if it has no status.
 local function load_to_finish(id)
   local key = job_key(id)
   local value = call('HMGET', key, 'status', 'origin', 'lullaby_n', 'lullaby_subject', 'lullaby_task', 'ttl', 'lullaby_ttl',
@@ -161,13 +166,19 @@ local function load_to_finish(id)
     started_at = value[11], worker = present(value[12]), beat = value[13] }
 end
 
+-- In RQ's registry of what is under way an execution of ours has a deadline so many ms after its lease: no Python cleanup takes what we hold.
+-- Our own reaper reads the lease from it.
+local MARGIN = 120000
+
 local function execution_id(token) return string.format('%032x', tonumber(token)) end
+local function wip_member(id, token) return id .. ':' .. execution_id(token) end
+local function wip_score(lease_until) return string.format('%.3f', (lease_until + MARGIN) / 1000) end
 
 -- The token that it runs under, if it is ours: a Python worker that started it anew wrote another `started_at`. It stands in `more`, too, if
--- the job has one of the fields that claim.lua looks for, so that all other jobs are settled without a look at them.
+-- the job has one of the fields that claim.lua marks with a plus, so that all other jobs are settled without a look at them.
 local function token_of(job)
   if job.status ~= 'started' or not job.run then return nil end
-  local token, started_at, more = string.match(job.run, '^(%d+) (%S+) ?(%+?)$')
+  local token, started_at, more = string.match(job.run, '^(%d+) (%S+) ?([-+=]?)')
   if started_at ~= job.started_at then return nil end
   if more == '+' then job.more = token end
   return token
@@ -182,12 +193,11 @@ local function forget_expiry(job)
   end
 end
 
--- Takes an execution out of RQ's registry of those under way; false if it is not there: a Python cleanup took it.
+-- Takes an execution out of RQ's registry of those under way; false if it is not there.
 local function leave_wip(job, token)
-  return call('ZREM', rq .. 'wip:' .. job.queue, job.id .. ':' .. execution_id(token)) == 1
+  return call('ZREM', rq .. 'wip:' .. job.queue, wip_member(job.id, token)) == 1
 end
 
--- The lease is for the caller to take away.
 local function forget_beat(job, token)
   if job.beat then
     local id = execution_id(token)
@@ -214,17 +224,30 @@ local function enter_list(job, at_front)
   if at_front then call('LPUSH', key, job.id) else push(key, job.id) end
 end
 
--- RQ's backstop, a minute after our own sweep; never under a clock that is turned by hand.
+-- When that is over which is kept for so long: the instant in ms, the score in RQ's registries, and RQ's backstop in seconds, a minute after
+-- our own sweep. Most jobs of a call are kept for the same time.
+local terms = {}
+local function term(ttl)
+  local known = terms[ttl]
+  if not known then
+    local ends = after(ttl)
+    known = { ends = int(ends), score = string.format('%.3f', ends / 1000), backstop = int(math.ceil(ttl / 1000) + 60) }
+    terms[ttl] = known
+  end
+  return known
+end
+
+-- Never under a clock that is turned by hand.
 local function expire_key(key, ttl)
-  if real_time then call('EXPIRE', key, int(math.ceil(ttl / 1000) + 60)) end
+  if real_time then call('EXPIRE', key, term(ttl).backstop) end
 end
 
 -- A job's ttl counts from when it enters its queue.
 local function begin_ttl(job)
   if not job.ttl then return end
-  local expires = after(job.ttl)
-  call('HSET', job.key, 'lullaby_expires', int(expires))
-  add(own .. 'expiry', int(expires), member(job.n, job.id))
+  local expires = term(job.ttl).ends
+  call('HSET', job.key, 'lullaby_expires', expires)
+  add(own .. 'expiry', expires, member(job.n, job.id))
   expire_key(job.key, job.ttl)
 end
 
@@ -397,16 +420,16 @@ local function is_met(status, allows_failure)
 end
 
 -- Lets in those that waited for this job alone, which has ended so, in the order in which they were made.
-local function release_dependents(job, ending)
-  local ids = call('SMEMBERS', dependents_key(job.id))
+local function release_dependents(id, ending)
+  local ids = call('SMEMBERS', dependents_key(id))
   if #ids == 0 then return end
   local children = {}
-  for _, id in ipairs(ids) do
-    local child = load(id)
+  for _, each in ipairs(ids) do
+    local child = load(each)
     if child and child.status == 'deferred' then
       children[#children + 1] = child
     else
-      call('SREM', dependents_key(job.id), id)
+      call('SREM', dependents_key(id), each)
     end
   end
   table.sort(children, function(one, other)
@@ -417,11 +440,11 @@ local function release_dependents(job, ending)
     local allows_failure = call('HGET', child.key, 'allow_dependency_failures') == '1'
     local met = is_met(ending, allows_failure)
     for _, parent in ipairs(met and call('SMEMBERS', dependencies_key(child.id)) or {}) do
-      if parent ~= job.id and not is_met(call('HGET', job_key(parent), 'status'), allows_failure) then met = false break end
+      if parent ~= id and not is_met(call('HGET', job_key(parent), 'status'), allows_failure) then met = false break end
     end
     if met then
       leave(child)
-      call('SREM', dependents_key(job.id), child.id)
+      call('SREM', dependents_key(id), child.id)
       let_in(child)
     end
   end
@@ -443,37 +466,58 @@ local function call_back(job, status, run)
   enter_queue({ id = id, key = job_key(id), queue = job.queue }, true)
 end
 
--- Ends a job, and lets in who waited for it. One that is kept for no time at all is dropped.
+-- Jobs that ended in this call, and how. Nobody waits for most jobs, so who waits is looked for once, at the end.
+local ended, endings = {}, {}
+local function release_all()
+  for first = 1, #ended, 1000 do
+    local last, keys = math.min(first + 999, #ended), {}
+    for i = first, last do keys[#keys + 1] = dependents_key(ended[i]) end
+    if call('EXISTS', unpack(keys)) > 0 then
+      for i = first, last do release_dependents(ended[i], endings[i]) end
+    end
+  end
+end
+
+-- Every script that changes anything ends with this.
+local function publish()
+  flush()
+  release_all()
+  flush()
+  local all = ''
+  for topic in pairs(topics) do all = all .. topic end
+  if all ~= '' then call('PUBLISH', own .. 'wake', all) end
+end
+
+-- Ends a job; at the end of the script who waited for it is let in. One that is kept for no time at all is dropped.
 local function finish(job, status)
   if job.more then call_back(job, status, job.more) end
+  ended[#ended + 1], endings[#endings + 1] = job.id, status
   local ttl = job.failure_ttl
   if status == 'finished' then ttl = job.result_ttl end
   if ttl == 0 then
-    drop(job)
-    return release_dependents(job, status)
+    if not job.plain then return drop(job) end
+    -- It has no other keys.
+    delete(job.key)
+    return touch('e')
   end
-  local score = now / 1000
-  if ttl then
-    local expires = int(after(ttl))
-    call('HSET', job.key, 'status', status, 'ended_at', now_text, 'lullaby_expires', expires)
-    add(own .. 'expiry', expires, member(job.n, job.id))
-    expire_key(job.key, ttl)
-    score = expires / 1000
-  else
-    call('HSET', job.key, 'status', status, 'ended_at', now_text)
-    -- RQ's marks for "for ever".
-    score = status == 'finished' and '+inf' or '-1'
-  end
+  call('HSET', job.key, 'status', status, 'ended_at', now_text)
+  if ttl then expire_key(job.key, ttl) end
   if status == 'canceled' then
-    add(rq .. 'canceled:' .. job.queue, now / 1000, job.id)
+    -- RQ keeps these for ever, so its registry has no room for when they go.
+    if ttl then
+      call('HSET', job.key, 'lullaby_expires', term(ttl).ends)
+      add(own .. 'expiry', term(ttl).ends, member(job.n, job.id))
+    end
+    add(rq .. 'canceled:' .. job.queue, now_seconds, job.id)
   elseif status == 'finished' then
-    add(rq .. 'finished:' .. job.queue, score, job.id)
+    -- `+inf` here and `-1` below are RQ's marks for "for ever".
+    add(rq .. 'finished:' .. job.queue, ttl and term(ttl).score or '+inf', job.id)
   else
+    local score = ttl and term(ttl).score or '-1'
     add(rq .. 'failed:' .. job.queue, score, job.id)
     if status == 'stopped' then add(own .. 'stopped:' .. job.queue, score, job.id) end
   end
   free_slot(job)
-  release_dependents(job, status)
 end
 
 -- Ends an execution, but not its job: that runs again at `at`, at the back of its queue.
@@ -487,16 +531,16 @@ local function come_back(job, at)
   end
 end
 
--- What RQ reads of an end: an entry in the job's stream of results.
-local function write_result(job, kind, token, field, value)
+-- A field and its value, if it has one.
+local function with(field, value)
+  if present(value) then return field, value end
+end
+
+-- What RQ reads of an end: an entry in the job's stream of results. `...` is what came of it, if anything.
+local function write_result(job, kind, token, ...)
   local key = rq .. 'results:' .. job.id
-  local entry = { 'XADD', key, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', job.worker or '',
-    'execution_id', execution_id(token), 'execution_ended_at', string.format('%.3f', now / 1000) }
-  if value then
-    entry[#entry + 1] = field
-    entry[#entry + 1] = value
-  end
-  call(unpack(entry))
+  call('XADD', key, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', job.worker or '', 'execution_id', execution_id(token),
+    'execution_ended_at', now_seconds, ...)
   local ttl = job.failure_ttl
   if kind == '1' then ttl = job.result_ttl end
   if ttl then expire_key(key, ttl) end
@@ -505,6 +549,6 @@ end
 local function fail(job, token, error, exc)
   tell(job, 'job.failed', text('error', error))
   call('HSET', job.key, 'lullaby_error', error)
-  if job.failure_ttl ~= 0 then write_result(job, '2', token, 'exc_string', exc) end
+  if job.failure_ttl ~= 0 then write_result(job, '2', token, with('exc_string', exc)) end
   finish(job, 'failed')
 end

@@ -5,17 +5,17 @@
 -- ARGV[7]  after how many ms unseen a worker is gone
 -- Answer   how many jobs; when the next one is past its time in ms, or empty
 local limit, swept = tonumber(ARGV[6]), 0
+local next_expiry
+local function consider(at)
+  if at and (not next_expiry or at < next_expiry) then next_expiry = at end
+end
 
--- Whether this expiry speaks of where the job stands now. One that Python moved since then has another score there, or none.
-local function is_ours_to_drop(job)
-  if job.status == 'queued' or job.status == 'rate_limited' then return true end
-  local registry = job.status
-  if registry == 'stopped' then registry = 'failed' end
-  if registry == 'canceled' then return call('HEXISTS', job.key, 'ended_at') == 1 end
-  if registry ~= 'finished' and registry ~= 'failed' then return false end
-  local score = tonumber(call('ZSCORE', rq .. registry .. ':' .. job.queue, job.id) or '')
-  -- RQ's own cleanup takes the line away when its time is over, too.
-  return not score or math.abs(score * 1000 - tonumber(job.expires)) < 1
+local function waits(job) return job.status == 'queued' or job.status == 'rate_limited' end
+
+-- Jobs that were queued with a ttl, and canceled ones: RQ's registry of these has no room for when they go.
+local function is_over(job)
+  if not job.expires or tonumber(job.expires) > now then return false end
+  return waits(job) or (job.status == 'canceled' and call('HEXISTS', job.key, 'ended_at') == 1)
 end
 
 while swept < limit do
@@ -24,23 +24,40 @@ while swept < limit do
   for _, each in ipairs(members) do
     call('ZREM', own .. 'expiry', each)
     local job = load(member_id(each))
-    if job and job.expires and tonumber(job.expires) <= now and is_ours_to_drop(job) then
-      if job.status == 'queued' or job.status == 'rate_limited' then tell(job, 'job.expired') end
+    if job and is_over(job) then
+      if waits(job) then tell(job, 'job.expired') end
       leave(job)
       drop(job)
       swept = swept + 1
     end
   end
 end
+consider(tonumber(call('ZRANGE', own .. 'expiry', 0, 0, 'WITHSCORES')[2]))
 
--- Python's results, whose hash has a time of its own: only the registry's line goes, as in RQ's own cleanup.
-if swept < limit then
-  for _, key in ipairs(call('SMEMBERS', rq .. 'queues')) do
-    local queue = string.sub(key, #rq + 7)
-    call('ZREMRANGEBYSCORE', rq .. 'finished:' .. queue, 0, now / 1000)
-    call('ZREMRANGEBYSCORE', rq .. 'failed:' .. queue, 0, now / 1000)
-    call('ZREMRANGEBYSCORE', own .. 'stopped:' .. queue, 0, now / 1000)
+-- The others that ended, ours and Python's: RQ's registries say when they go. One that has been put elsewhere since then only loses its line.
+local function sweep_ended(registry, queue)
+  local key = rq .. registry .. ':' .. queue
+  while swept < limit do
+    local ids = call('ZRANGEBYSCORE', key, 0, now_seconds, 'LIMIT', 0, limit - swept)
+    if #ids == 0 then break end
+    call('ZREM', key, unpack(ids))
+    if registry == 'failed' then call('ZREM', own .. 'stopped:' .. queue, unpack(ids)) end
+    for _, id in ipairs(ids) do
+      local job = load(id)
+      if job and (job.status == registry or (registry == 'failed' and job.status == 'stopped')) then
+        drop(job)
+        swept = swept + 1
+      end
+    end
   end
+  -- Not those that are kept for ever, at infinity or below zero.
+  local first = call('ZRANGEBYSCORE', key, 0, '(+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if first[2] then consider(math.floor(tonumber(first[2]) * 1000 + 0.5)) end
+end
+for _, key in ipairs(call('SUNION', rq .. 'queues', own .. 'queues')) do
+  local queue = string.sub(key, #rq + 7)
+  sweep_ended('finished', queue)
+  sweep_ended('failed', queue)
 end
 
 -- What RQ 3 let in but did not push: its release is two steps, and a process that dies between them leaves the job here.
@@ -74,6 +91,5 @@ for _, key in ipairs(call('SMEMBERS', rq .. 'workers')) do
   end
 end
 
-local head = call('ZRANGE', own .. 'expiry', 0, 0, 'WITHSCORES')
 publish()
-return { swept, head[2] and int(tonumber(head[2])) or '' }
+return { swept, next_expiry and int(next_expiry) or '' }
