@@ -36,11 +36,12 @@ impl Core {
 
     pub(super) async fn read_due_schedules(&self, limit: usize) -> Result<DueSchedules> {
         let now = self.clock.now();
-        let (names, next_due) = self.names_due(now, limit.min(BATCH)).await?;
+        let Looked {
+            names,
+            next_due,
+            behind,
+        } = self.look_at_schedules(now, limit.min(BATCH)).await?;
         let mut due = self.read_schedules(&names).await?;
-        let mut behind = redis::cmd("HGETALL");
-        behind.arg(self.keys.schedules_behind());
-        let behind = texts(self.link.command(&behind).await?)?;
         let buffered = !behind.is_empty();
         if buffered {
             due.extend(self.buffered_turns(&behind, now, limit).await?);
@@ -55,41 +56,32 @@ impl Core {
         })
     }
 
-    /// Up to `limit` schedules whose next slot is due, the longest overdue first; and the next slot of the one after them.
-    async fn names_due(
-        &self,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<(Vec<String>, Option<Timestamp>)> {
-        let now = now.as_millis().to_string();
-        let mut pairs = self.schedules_between("-inf", &now, limit + 1).await?;
-        let next = if pairs.len() > limit {
-            pairs.pop()
-        } else {
-            let after = format!("({now}");
-            self.schedules_between(&after, "+inf", 1).await?.pop()
-        };
-        let names = pairs.into_iter().map(|(name, _)| name).collect();
-        Ok((names, next.map(|(_, next)| next)))
-    }
-
-    /// Names and next slots, in their order.
-    async fn schedules_between(
-        &self,
-        low: &str,
-        high: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, Timestamp)>> {
-        let mut command = redis::cmd("ZRANGEBYSCORE");
-        command.arg(self.keys.schedules_next()).arg(low).arg(high);
-        command.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit);
-        let mut flat = texts(self.link.command(&command).await?)?.into_iter();
-        let mut pairs = Vec::new();
-        while let (Some(name), Some(next)) = (flat.next(), flat.next()) {
-            let next = instant(Value::SimpleString(next))?.unwrap_or_default();
-            pairs.push((name, next));
+    /// Up to `limit` schedules whose next slot is due, the longest overdue first. All in one round trip: a job that is due at the same moment
+    /// waits for this.
+    async fn look_at_schedules(&self, now: Timestamp, limit: usize) -> Result<Looked> {
+        let now = now.as_millis();
+        let mut pipe = redis::pipe();
+        for (low, high, most) in [
+            ("-inf".to_owned(), now.to_string(), limit + 1),
+            (format!("({now}"), "+inf".to_owned(), 1),
+        ] {
+            pipe.cmd("ZRANGEBYSCORE").arg(self.keys.schedules_next());
+            pipe.arg(low).arg(high).arg("WITHSCORES");
+            pipe.arg("LIMIT").arg(0).arg(most);
         }
-        Ok(pairs)
+        pipe.cmd("HGETALL").arg(self.keys.schedules_behind());
+        let [due, later, behind] = tuple(Value::Array(self.link.pipeline(&pipe).await?))?;
+        let (mut due, mut later) = (slots(due)?, slots(later)?);
+        let next = if due.len() > limit {
+            due.pop()
+        } else {
+            later.pop()
+        };
+        Ok(Looked {
+            names: due.into_iter().map(|(name, _)| name).collect(),
+            next_due: next.map(|(_, next)| next),
+            behind: texts(behind)?,
+        })
     }
 
     /// Of the pairs of a schedule and the job that its buffered slot waits for: the schedules whose turn has come, and that are not due.
@@ -330,6 +322,26 @@ fn next_slot(record: &ScheduleRecord) -> String {
 fn behind(record: &ScheduleRecord) -> &str {
     let buffered = record.buffered.as_ref();
     buffered.map_or("", |buffered| buffered.behind.as_str())
+}
+
+/// What a look at the schedules finds.
+struct Looked {
+    names: Vec<String>,
+    /// The next slot of the first that is not among them.
+    next_due: Option<Timestamp>,
+    /// Schedules with a buffered slot, each followed by the job that it waits for.
+    behind: Vec<String>,
+}
+
+/// Names and next slots, in their order.
+fn slots(flat: Value) -> Result<Vec<(String, Timestamp)>> {
+    let mut flat = texts(flat)?.into_iter();
+    let mut slots = Vec::new();
+    while let (Some(name), Some(next)) = (flat.next(), flat.next()) {
+        let next = instant(Value::SimpleString(next))?.unwrap_or_default();
+        slots.push((name, next));
+    }
+    Ok(slots)
 }
 
 fn advanced(told: &str) -> Advanced {
