@@ -165,6 +165,11 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Completes once `now() >= deadline`, never before. Dropping the future ends the sleep.
     fn sleep_until(&self, deadline: Timestamp) -> Sleep;
 
+    /// As `sleep_until`, and late by less than a millisecond where the clock can: what is due waits for nothing else.
+    fn wake_at(&self, deadline: Timestamp) -> Sleep {
+        self.sleep_until(deadline)
+    }
+
     /// As `sleep_until`, for a job's handler: a clock that is turned by hand tells those who sleep from those who work.
     fn handler_sleep_until(&self, deadline: Timestamp) -> Sleep {
         self.sleep_until(deadline)
@@ -176,7 +181,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// The host's clock. Sleeping uses the monotonic clock, with tokio's grain of 1 ms.
+/// The host's clock. Sleeping uses the monotonic clock, with tokio's grain of 1 ms; for [`wake_at`](Clock::wake_at) a thread sleeps the last
+/// of it.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
     start: Instant,
@@ -193,13 +199,20 @@ impl Default for SystemClock {
 /// How long a sleeper trusts the monotonic clock before it looks at the time of day again: a clock that was set forward by hand
 /// makes a sleeper late by at most this.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
+/// How late tokio's timer may be, in milliseconds: it rounds the deadline up, and then what is left until it.
+const TIMER_LATE: i64 = 2;
+/// The most that a thread sleeps in its stead.
+const LAST_NAP: Duration = Duration::from_millis(3);
 
 /// Now, rounded down: a deadline has passed only when its whole millisecond has.
 fn system_now() -> Timestamp {
-    let since = SystemTime::now()
+    Timestamp::from_millis(i64::try_from(since_1970().as_millis()).unwrap_or(i64::MAX))
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        .unwrap_or_default()
 }
 
 impl Clock for SystemClock {
@@ -214,15 +227,29 @@ impl Clock for SystemClock {
     fn sleep_until(&self, deadline: Timestamp) -> Sleep {
         Box::pin(async move {
             loop {
-                let since = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default();
+                let since = since_1970();
                 let due = Duration::from_millis(deadline.as_millis().unsigned_abs());
                 if since >= due {
                     return;
                 }
                 tokio::time::sleep((due - since).min(LONGEST_NAP)).await;
             }
+        })
+    }
+
+    fn wake_at(&self, deadline: Timestamp) -> Sleep {
+        let early = Timestamp::from_millis(deadline.as_millis().saturating_sub(TIMER_LATE));
+        let nearly = self.sleep_until(early);
+        let rest = self.sleep_until(deadline);
+        Box::pin(async move {
+            nearly.await;
+            let due = Duration::from_millis(deadline.as_millis().unsigned_abs());
+            // Not at all if it is late already; and if the clock is set back meanwhile the timer has the rest.
+            let left = due.saturating_sub(since_1970()).min(LAST_NAP);
+            if !left.is_zero() {
+                let _ = tokio::task::spawn_blocking(move || std::thread::sleep(left)).await;
+            }
+            rest.await;
         })
     }
 }

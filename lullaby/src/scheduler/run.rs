@@ -47,7 +47,7 @@ pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
         tokio::select! {
             () = due.raised() => {}
             () = ended.raised(), if coming.buffered => {}
-            () = async { clock.sleep_until(coming.next_due.unwrap_or(Timestamp::MAX)).await } => {}
+            () = async { clock.wake_at(coming.next_due.unwrap_or(Timestamp::MAX)).await } => {}
             () = shutdown.reached(Stop::Warm) => {}
         }
     }

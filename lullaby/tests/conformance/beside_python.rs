@@ -589,6 +589,23 @@ async fn a_run_whose_call_python_changes_meanwhile_ends_as_it_began() {
 }
 
 #[tokio::test]
+async fn the_result_of_a_job_that_python_deleted_does_not_speak_for_a_new_one_of_its_id() {
+    let python = Python::new().await;
+    let world = &python.world;
+    // `Job.delete` leaves the stream: 7, as JSON in base64.
+    let old = ["*", "type", "1", "return_value", "Nw=="];
+    python.run("XADD", "results:a", &old).await;
+    let started = world.start(job("a")).await;
+    assert_eq!(world.settle(&started, finished()).await, Settled::Done);
+    assert_eq!(world.job("a").await.result, None);
+    world.delete("a").await;
+    python.run("XADD", "results:b", &old).await;
+    let started = world.start(job("b").result_ttl(Duration::ZERO)).await;
+    assert_eq!(world.settle(&started, finished()).await, Settled::Done);
+    assert_eq!(python.number("EXISTS", "results:b", &[]).await, 0.0);
+}
+
+#[tokio::test]
 async fn what_python_finished_is_not_dropped_by_a_time_to_live_of_ours() {
     let python = Python::new().await;
     let world = &python.world;

@@ -29,6 +29,10 @@ impl ServerClock {
         &self.host
     }
 
+    fn on_host(&self, at: Timestamp) -> Timestamp {
+        Timestamp::from_millis(at.as_millis().saturating_sub(self.ahead()))
+    }
+
     fn ahead(&self) -> i64 {
         self.ahead.load(Ordering::Relaxed)
     }
@@ -44,8 +48,11 @@ impl Clock for ServerClock {
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> Sleep {
-        let host = deadline.as_millis().saturating_sub(self.ahead());
-        self.host.sleep_until(Timestamp::from_millis(host))
+        self.host.sleep_until(self.on_host(deadline))
+    }
+
+    fn wake_at(&self, deadline: Timestamp) -> Sleep {
+        self.host.wake_at(self.on_host(deadline))
     }
 }
 

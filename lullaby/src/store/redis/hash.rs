@@ -195,7 +195,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The fields of a job that wants nothing special, in the order in which `claim.lua` answers their values.
+/// The fields of a job that wants nothing special, in the order in which `start_plain` in `claim.lua` answers their values.
 const PLAIN_FIELDS: [&str; 10] = [
     "status",
     "origin",

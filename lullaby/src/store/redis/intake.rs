@@ -35,12 +35,13 @@ struct Waiting {
 /// Jobs of one caller, as `enqueue_job.lua` reads them.
 pub(super) struct Jobs {
     pub(super) count: usize,
-    pub(super) strings: Cmd,
+    pub(super) strings: Vec<Cmd>,
 }
 
 impl Jobs {
     fn bytes(&self) -> usize {
-        let lengths = self.strings.args_iter().map(|arg| match arg {
+        let args = self.strings.iter().flat_map(Cmd::args_iter);
+        let lengths = args.map(|arg| match arg {
             Arg::Simple(bytes) => bytes.len(),
             _ => 0,
         });
@@ -147,7 +148,7 @@ mod tests {
             strings.arg(vec![0; *bytes]);
             let jobs = Jobs {
                 count: *count,
-                strings,
+                strings: vec![strings],
             };
             let answer = oneshot::channel().0;
             Waiting { jobs, answer }

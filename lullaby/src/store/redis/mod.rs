@@ -290,7 +290,7 @@ impl fmt::Debug for RedisStore {
 #[async_trait]
 impl Produce for RedisStore {
     async fn enqueue(&self, jobs: Vec<JobSpec>) -> Result<Vec<Enqueued>> {
-        self.core.take_in(&jobs).await
+        self.core.take_in(jobs).await
     }
 
     async fn cancel(&self, ids: &[JobId], enqueue_dependents: bool) -> Result<Vec<Canceled>> {

@@ -15,16 +15,23 @@ use crate::event::{EventId, NewEvent};
 use crate::job::{JobId, JobSpec, OnExisting, Status};
 use crate::store::{Canceled, Deleted, Enqueued, Requeued};
 
+/// From so many jobs on another thread is asked to help; below, waking it takes longer than it saves.
+const FOR_TWO_THREADS: usize = 200;
+
 impl Core {
-    pub(super) async fn take_in(self: &Arc<Self>, jobs: &[JobSpec]) -> Result<Vec<Enqueued>> {
+    pub(super) async fn take_in(self: &Arc<Self>, jobs: Vec<JobSpec>) -> Result<Vec<Enqueued>> {
         match jobs.len() {
             0 => Ok(Vec::new()),
-            1..=BATCH => self.take_in_together(self.strings_of(jobs)?).await,
+            1..FOR_TWO_THREADS => self.take_in_together(self.strings_of(&jobs)?).await,
+            FOR_TWO_THREADS..=BATCH => {
+                let strings = self.strings_by_two_threads(jobs).await?;
+                self.take_in_together(strings).await
+            }
             // Several batches are one step all the same.
             _ => {
                 let mut calls = Vec::new();
                 for batch in jobs.chunks(BATCH) {
-                    calls.push(self.enqueue_call(&[&self.strings_of(batch)?]));
+                    calls.push(self.enqueue_call([&self.strings_of(batch)?]));
                 }
                 outcomes(self.link.call_all(calls).await?)
             }
@@ -38,27 +45,45 @@ impl Core {
         }
         Ok(Jobs {
             count: jobs.len(),
-            strings: call.command,
+            strings: vec![call.command],
         })
     }
 
-    fn enqueue_call(&self, jobs: &[&Jobs]) -> Call {
-        let count: usize = jobs.iter().map(|one| one.count).sum();
+    /// Writing a call, compressing it and so on takes as long as the server takes for the job, and the server waits meanwhile.
+    async fn strings_by_two_threads(self: &Arc<Self>, mut jobs: Vec<JobSpec>) -> Result<Jobs> {
+        let (core, others) = (self.clone(), jobs.split_off(jobs.len() / 2));
+        let others = tokio::task::spawn_blocking(move || core.strings_of(&others));
+        let mut all = self.strings_of(&jobs)?;
+        let others = others
+            .await
+            .map_err(|error| Error::store_because("the jobs were not written down", error))??;
+        all.count += others.count;
+        all.strings.extend(others.strings);
+        Ok(all)
+    }
+
+    fn enqueue_call<'a>(&self, jobs: impl IntoIterator<Item = &'a Jobs> + Clone) -> Call {
+        let count: usize = jobs.clone().into_iter().map(|one| one.count).sum();
         let call = self.script(&scripts::ENQUEUE).arg(count);
-        let strings = jobs.iter().map(|one| &one.strings);
+        let strings = jobs.into_iter().flat_map(|one| &one.strings);
         strings.fold(call, Call::append)
     }
 
     /// One script for all of them; the answers in the same order.
     pub(super) async fn send_jobs(&self, jobs: &[&Jobs]) -> Result<Vec<Enqueued>> {
-        outcomes(vec![self.link.call(self.enqueue_call(jobs)).await?])
+        let call = self.enqueue_call(jobs.iter().copied());
+        outcomes(vec![self.link.call(call).await?])
     }
 
     /// The job as `enqueue_job.lua` reads it, and how many strings that is.
     pub(super) fn add_job(&self, call: Call, job: &JobSpec) -> Result<(Call, usize)> {
         let template = &job.template;
         let fields = fields(job, self.options.serializer)?;
+        let ttl = template.options.ttl;
         let flags: String = [
+            (job.at.is_some(), 't'),
+            (template.subject.is_some(), 's'),
+            (ttl.is_some(), 'l'),
             (template.options.at_front, 'f'),
             (job.on_existing == OnExisting::Replace, 'r'),
             (!job.depends_on.is_empty(), 'd'),
@@ -67,21 +92,24 @@ impl Core {
         .into_iter()
         .filter_map(|(set, flag)| set.then_some(flag))
         .collect();
-        let at = job.at.map(|at| at.as_millis().to_string());
-        let ttl = template
-            .options
-            .ttl
-            .map(|ttl| super::hash::span_ms(ttl).to_string());
         let mut call = call
             .arg(job.id.as_str())
-            .arg(at.unwrap_or_default())
-            .arg(flags)
             .arg(template.queue.as_str())
-            .arg(template.subject.as_deref().unwrap_or_default())
-            .arg(&template.task)
-            .arg(ttl.unwrap_or_default())
+            .arg(flags)
             .arg(2 * fields.len());
-        let strings = 8 + 2 * fields.len();
+        let mut strings = 4 + 2 * fields.len();
+        if let Some(at) = job.at {
+            call = call.arg(at.as_millis());
+            strings += 1;
+        }
+        if let Some(subject) = &template.subject {
+            call = call.arg(subject).arg(&template.task);
+            strings += 2;
+        }
+        if let Some(ttl) = ttl {
+            call = call.arg(super::hash::span_ms(ttl));
+            strings += 1;
+        }
         for (name, value) in fields {
             call = call.arg(name).arg(value);
         }

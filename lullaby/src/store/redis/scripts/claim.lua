@@ -5,14 +5,14 @@
 -- ARGV[8]    the most jobs, at most 1,000
 -- ARGV[9]    how many queues follow, in the order of preference
 -- ...        the queues, then ids that this process leaves alone for a while
--- Answer     now, then for each job its hash as it was before: { id, token, values } if it has PLAIN_FIELDS and no others (the last few may be
---            missing), else { id, token, { field, value, ... }, "all" }
+-- Answer     now, then for each job its hash as it was before: the values of a plain one { id, token, values }
+--            (see `start_plain`), of another one { id, token, { field, value, ... }, "all" }
 local worker, lease, max, queues = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local answer = { int(now) }
 if max == 0 or (queues > 0 and call('EXISTS', rq .. 'suspended') == 1) then return answer end
 local avoided, avoids = {}, #ARGV >= 10 + queues
 for i = 10 + queues, #ARGV do avoided[ARGV[i]] = true end
-local wip = wip_score(after(lease))
+local wip, started = wip_score(after(lease)), ' ' .. now_text .. ' '
 
 -- Fields that few jobs have, and what they make of a job's mark in `lullaby_run`, which tells settle.lua what it need not look for: "+" calls
 -- back or repeats; "=" is plain, that is, has no subject, waited for nobody, is kept for whole seconds and runs for the first time; "-" is
@@ -23,11 +23,6 @@ local MARKS = {
   lullaby_subject = '-', dependency_id = '-', dependency_ids = '-', lullaby_result_ttl = '-', lullaby_run = '-', started_at = '-',
   ended_at = '-', ttl = '=', lullaby_expires = '=', lullaby_task = '=', lullaby_stop = '=', lullaby_lease = '=',
 }
-
--- What `enqueue` writes of a job that wants nothing special, and in the end what may be missing. See `Hash::of_plain`.
-local PLAIN_FIELDS = { 'status', 'origin', 'data', 'lullaby_n', 'created_at', 'enqueued_at', 'timeout', 'description', 'result_ttl',
-  'lullaby_due' }
-local ALWAYS = 8
 
 -- How far a queue is looked through behind ids that are left alone.
 local SCAN = 10000
@@ -75,25 +70,20 @@ local function mark_started(id, key, queue, mark)
   note_queue(queue)
   local token = take_token()
   call('HSET', key, 'status', 'started', 'started_at', now_text, 'worker_name', worker,
-    'lullaby_run', token .. ' ' .. now_text .. ' ' .. mark .. ' ' .. ARGV[7])
+    'lullaby_run', token .. started .. mark .. ' ' .. ARGV[7])
   add(rq .. 'wip:' .. queue, wip, wip_member(id, token))
   return token
 end
 
--- Starts a job that has nothing special, in three quarters of the time; false if it has, or is none.
+-- Starts a job that has what `enqueue` writes of one that wants nothing special, and nothing else; in three quarters of the time. False if
+-- it is no such job. Only the last two fields may be missing. `Hash::of_plain` has the same names.
 local function start_plain(id, queue)
   local key = job_key(id)
-  local values = redis.pcall('HMGET', key, unpack(PLAIN_FIELDS))
-  if values[1] ~= 'queued' or values[2] ~= queue then return false end
-  local count = ALWAYS
-  for i = 3, ALWAYS do
-    if not values[i] then return false end
-  end
-  for i = ALWAYS + 1, #PLAIN_FIELDS do
-    if values[i] then count = count + 1 end
-  end
-  if call('HLEN', key) ~= count then return false end
-  answer[#answer + 1] = { id, mark_started(id, key, queue, '='), values }
+  local value = redis.pcall('HMGET', key, 'status', 'origin', 'data', 'lullaby_n', 'created_at', 'enqueued_at', 'timeout', 'description',
+    'result_ttl', 'lullaby_due')
+  local plain = value[1] == 'queued' and value[2] == queue and value[3] and value[4] and value[5] and value[6] and value[7] and value[8]
+  if not plain or call('HLEN', key) ~= 8 + (value[9] and 1 or 0) + (value[10] and 1 or 0) then return false end
+  answer[#answer + 1] = { id, mark_started(id, key, queue, '='), value }
   return true
 end
 

@@ -1,14 +1,12 @@
 -- Shared by enqueue.lua and advance.lua: takes in one job that stands in ARGV from `i` on.
 --
 --   i      id
---   i + 1  when it is due in ms, or empty for now
---   i + 2  flags: f at the front, r replaces a job that waits, d depends on others (the last value is the JSON list of their ids),
---          a of which those that failed will do
---   i + 3  its queue
---   i + 4  its subject, or empty
---   i + 5  its task's name
---   i + 6  its ttl in ms, or empty
---   i + 7  how many strings follow: the hash's fields and values
+--   i + 1  its queue
+--   i + 2  flags, of which most jobs have none: t has a time, s has a subject, l lives for a limited time, f at the front, r replaces a job
+--          that waits, d depends on others (the last value is the JSON list of their ids), a of which those that failed will do
+--   i + 3  how many strings the hash's fields and values are
+--   ...    with t when it is due in ms; with s its subject, its task's name; with l its ttl in ms
+--   ...    the fields and values
 --
 -- Numbers of jobs are taken from the counter for as many as the script was given: `reserve_numbers` first.
 -- Answers what became of it ("c" created, "r" replaced, "o" to be replaced by one that waits for itself, "e" and the status of the one
@@ -24,17 +22,22 @@ local function take_number()
   return int(number_of_last)
 end
 
+local function has(flags, flag) return flags ~= '' and string.find(flags, flag, 1, true) ~= nil end
+
 local function enqueue_job(i)
-  local id, at, flags = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
-  local last = i + 7 + tonumber(ARGV[i + 7])
+  local id, key, flags, first = ARGV[i], job_key(ARGV[i]), ARGV[i + 2], i + 4
+  local job = { id = id, key = key, queue = ARGV[i + 1] }
+  if has(flags, 't') then job.due, first = tonumber(ARGV[first]), first + 1 end
+  if has(flags, 's') then job.subject, job.task, first = ARGV[first], ARGV[first + 1], first + 2 end
+  if has(flags, 'l') then job.ttl, first = tonumber(ARGV[first]), first + 1 end
+  local last = first + tonumber(ARGV[i + 3]) - 1
   local answer, n, created_at = 'c', nil, now_text
-  local key = job_key(id)
-  local parents = string.find(flags, 'd', 1, true) and cjson.decode(ARGV[last])
-  local found = call('HMGET', key, 'status', 'created_at')
-  if found[1] or found[2] then
-    local old = load(id)
+  local parents = has(flags, 'd') and cjson.decode(ARGV[last])
+  -- Most ids are new, and a look for the key alone is 1 us less than one into it.
+  local old = call('EXISTS', key) == 1 and load(id)
+  if old then
     local waits = old.status == 'queued' or old.status == 'scheduled' or old.status == 'deferred' or old.status == 'rate_limited'
-    if not (waits and string.find(flags, 'r', 1, true)) then return 'e' .. old.status, last + 1 end
+    if not (waits and has(flags, 'r')) then return 'e' .. old.status, last + 1 end
     if parents and leads_to(parents, id) then return 'o', last + 1 end
     leave(old)
     call('DEL', key, rq .. 'results:' .. id, dependencies_key(id))
@@ -43,28 +46,26 @@ local function enqueue_job(i)
     answer, n, created_at = 'r', old.n, present(old.created_at) or now_text
   end
   n = n or take_number()
-  local job = { id = id, key = key, n = n, queue = ARGV[i + 3], subject = present(ARGV[i + 4]), task = ARGV[i + 5],
-    ttl = tonumber(ARGV[i + 6]), due = at }
-  local front = string.find(flags, 'f', 1, true)
+  job.n = n
   if job.subject then call('ZADD', own .. 'subject:' .. job.subject, n, id) end
-  if parents and any_unmet(parents, string.find(flags, 'a', 1, true)) then
-    call('HSET', key, 'created_at', created_at, 'lullaby_n', n, unpack(ARGV, i + 8, last))
-    if at then call('HSET', key, 'lullaby_due', int(at)) end
+  if parents and any_unmet(parents, has(flags, 'a')) then
+    call('HSET', key, 'created_at', created_at, 'lullaby_n', n, unpack(ARGV, first, last))
+    if job.due then call('HSET', key, 'lullaby_due', int(job.due)) end
     tell(job, 'job.deferred', ',"depends_on":' .. ARGV[last])
     defer(job, parents)
-  elseif at and at > now then
-    call('HSET', key, 'status', 'scheduled', 'lullaby_due', int(at), 'created_at', created_at, 'lullaby_n', n,
-      unpack(ARGV, i + 8, last))
-    tell(job, 'job.scheduled', number('due', at))
-    enter_scheduled(job, at)
+  elseif job.due and job.due > now then
+    call('HSET', key, 'status', 'scheduled', 'lullaby_due', int(job.due), 'created_at', created_at, 'lullaby_n', n,
+      unpack(ARGV, first, last))
+    tell(job, 'job.scheduled', number('due', job.due))
+    enter_scheduled(job, job.due)
   else
     know_queue(job.queue)
     call('HSET', key, 'status', 'queued', 'enqueued_at', now_text, 'created_at', created_at, 'lullaby_n', n,
-      unpack(ARGV, i + 8, last))
-    if at then call('HSET', key, 'lullaby_due', int(at)) end
+      unpack(ARGV, first, last))
+    if job.due then call('HSET', key, 'lullaby_due', int(job.due)) end
     tell_queued(job)
     begin_ttl(job)
-    enter_list(job, front)
+    enter_list(job, has(flags, 'f'))
   end
   return answer, last + 1
 end

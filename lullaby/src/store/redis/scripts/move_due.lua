@@ -47,8 +47,9 @@ local function load_scheduled(entry)
   local value = redis.pcall('HMGET', key, 'status', 'origin', 'lullaby_due', 'ttl', 'lullaby_ttl', 'enqueue_at_front', 'lullaby_subject',
     'lullaby_task', 'rate_limit_key')
   if value[1] ~= 'scheduled' then return nil end
-  return { id = id, key = key, status = 'scheduled', limit = present(value[9]) or false, n = string.sub(entry, 2, colon - 1), queue = value[2] or '', due = tonumber(value[3] or ''),
-    ttl = span(value[5], value[4]), at_front = value[6] == '1', subject = present(value[7]), task = value[8] }
+  return { id = id, key = key, status = 'scheduled', n = string.sub(entry, 2, colon - 1), queue = value[2] or '',
+    due = tonumber(value[3] or ''), ttl = span(value[5], value[4]), at_front = value[6] == '1', subject = present(value[7]),
+    task = value[8], limit = present(value[9]) or false }
 end
 
 -- Ours, in the order of time and number. (Who serves some queues only takes them from RQ's registries below.)

@@ -7,7 +7,7 @@
 -- ARGV[4]  how many events of one subject are kept
 -- ARGV[5]  how many events are kept in all
 -- What a script takes beyond that begins at ARGV[6]; its own header says what.
-local call, int = redis.call, function(number) return string.format('%.0f', number) end
+local call, int = redis.call, function(number) return string.format('%d', number) end
 local rq, own = ARGV[1], ARGV[2]
 local LAST_MS = 253402207200000 -- the last instant of lullaby::clock::Timestamp
 local real_time = ARGV[3] == ''
@@ -146,16 +146,7 @@ local function load(id)
   }
 end
 
--- What the end of a plain job (as claim.lua says) needs of it that runs under this token, in a third of the time; nil of any other.
-local function load_plain(id, token)
-  local key = job_key(id)
-  local value = call('HMGET', key, 'lullaby_run', 'started_at', 'status', 'origin', 'worker_name', 'result_ttl', 'lullaby_beat')
-  if value[3] ~= 'started' or value[7] or not value[1] or not value[2] then return nil end
-  if string.find(value[1], token .. ' ' .. value[2] .. ' =', 1, true) ~= 1 then return nil end
-  return { id = id, key = key, plain = true, queue = value[4] or '', worker = value[5], result_ttl = span(nil, value[6], 500000) }
-end
-
--- The same of any job that went well, in two thirds of the time; nil if it has no status.
+-- What the end of a job that went well needs of it, in two thirds of the time; nil if it has no status.
 local function load_to_finish(id)
   local key = job_key(id)
   local value = call('HMGET', key, 'status', 'origin', 'lullaby_n', 'lullaby_subject', 'lullaby_task', 'ttl', 'lullaby_ttl',
@@ -395,7 +386,7 @@ end
 
 local function enter_scheduled(job, at)
   know_queue(job.queue)
-  add(rq .. 'scheduled:' .. job.queue, at / 1000, job.id)
+  add(rq .. 'scheduled:' .. job.queue, string.format('%.3f', at / 1000), job.id)
   add(own .. 'due', int(at), member(job.n, job.id))
 end
 
@@ -468,6 +459,7 @@ end
 
 -- Jobs that ended in this call, and how. Nobody waits for most jobs, so who waits is looked for once, at the end.
 local ended, endings = {}, {}
+local function note_end(id, status) ended[#ended + 1], endings[#endings + 1] = id, status end
 local function release_all()
   for first = 1, #ended, 1000 do
     local last, keys = math.min(first + 999, #ended), {}
@@ -488,19 +480,24 @@ local function publish()
   if all ~= '' then call('PUBLISH', own .. 'wake', all) end
 end
 
+local function keep_finished(id, key, queue, ttl)
+  if ttl then expire_key(key, ttl) end
+  -- RQ's mark for "for ever".
+  add(rq .. 'finished:' .. queue, ttl and term(ttl).score or '+inf', id)
+end
+
 -- Ends a job; at the end of the script who waited for it is let in. One that is kept for no time at all is dropped.
 local function finish(job, status)
   if job.more then call_back(job, status, job.more) end
-  ended[#ended + 1], endings[#endings + 1] = job.id, status
+  note_end(job.id, status)
   local ttl = job.failure_ttl
   if status == 'finished' then ttl = job.result_ttl end
-  if ttl == 0 then
-    if not job.plain then return drop(job) end
-    -- It has no other keys.
-    delete(job.key)
-    return touch('e')
-  end
+  if ttl == 0 then return drop(job) end
   call('HSET', job.key, 'status', status, 'ended_at', now_text)
+  if status == 'finished' then
+    keep_finished(job.id, job.key, job.queue, ttl)
+    return free_slot(job)
+  end
   if ttl then expire_key(job.key, ttl) end
   if status == 'canceled' then
     -- RQ keeps these for ever, so its registry has no room for when they go.
@@ -509,10 +506,8 @@ local function finish(job, status)
       add(own .. 'expiry', term(ttl).ends, member(job.n, job.id))
     end
     add(rq .. 'canceled:' .. job.queue, now_seconds, job.id)
-  elseif status == 'finished' then
-    -- `+inf` here and `-1` below are RQ's marks for "for ever".
-    add(rq .. 'finished:' .. job.queue, ttl and term(ttl).score or '+inf', job.id)
   else
+    -- Here that mark is another one.
     local score = ttl and term(ttl).score or '-1'
     add(rq .. 'failed:' .. job.queue, score, job.id)
     if status == 'stopped' then add(own .. 'stopped:' .. job.queue, score, job.id) end
