@@ -483,6 +483,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_wakes_before_the_deadline() {
+        let clock = SystemClock::default();
+        for ms in [0, 1, 2, 3, 5] {
+            let deadline = clock.now() + Duration::from_millis(ms);
+            clock.wake_at(deadline).await;
+            assert!(clock.now() >= deadline, "{ms} ms");
+        }
+    }
+
+    #[tokio::test]
     async fn a_sleeper_on_the_manual_clock_wakes_when_its_deadline_is_turned_to() {
         let clock = ManualClock::new(Timestamp::from_millis(1000));
         let sleeper = tokio::spawn(clock.sleep_until(Timestamp::from_millis(2000)));
