@@ -45,6 +45,10 @@ export function tick() {
     if (node.classList.contains("countdown")) setText(node, countdown(left));
     else node.style.setProperty("--x", `${place(left).toFixed(2)}%`);
   }
+  for (const bot of document.querySelectorAll(".bot[data-seen]")) {
+    const title = `${bot.dataset.worker}, last heartbeat ${Math.max(0, Math.round((now - Number(bot.dataset.seen)) / 1000))} s ago`;
+    if (bot.title !== title) bot.title = title;
+  }
   const local = new Date(now + minutesAhead * 60000);
   const wall = document.getElementById("wall-clock");
   if (wall) setText(wall, local.toISOString().slice(11, 19));

@@ -3,6 +3,7 @@ import { heardAt, tick } from "./clock.js";
 import { show, skipAll } from "./flow.js";
 import { morph, parse } from "./morph.js";
 import { look } from "./pet.js";
+import { keep } from "./settings.js";
 import { chime } from "./sound.js";
 import { hunger } from "./gauges.js";
 import { tellOf } from "./tell.js";
@@ -175,5 +176,5 @@ function watch() {
 function remember() {
   // A copy in the lab is nobody to come back to.
   if ("lab" in home.dataset || document.getElementById("live").dataset.state !== "live") return;
-  document.cookie = `seen=${home.dataset.id}~${state.lastId || 0}~${Date.now()}; path=/; max-age=31536000; samesite=lax`;
+  keep("seen", `${home.dataset.id}~${state.lastId || 0}~${Date.now()}`);
 }

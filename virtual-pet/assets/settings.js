@@ -3,7 +3,10 @@ import { actBy } from "./actions.js";
 import { setSpeed } from "./lab.js";
 import { isOn, toggleSound } from "./sound.js";
 
-const keep = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
+export const keep = (name, value) => {
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax${secure}`;
+};
 
 // Minutes ahead of UTC: the server writes times as this browser's clocks show them.
 export const rememberZone = () => keep("tz", -new Date().getTimezoneOffset());
@@ -29,6 +32,7 @@ export function startSettings() {
     return button;
   };
   wire("theme", toggleTheme);
+  wire("more-button", () => {});
   wire("sound", sound)?.setAttribute("aria-pressed", String(isOn()));
   const help = document.getElementById("help");
   wire("help-button", () => help.showModal());

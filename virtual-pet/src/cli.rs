@@ -102,7 +102,7 @@ struct Options {
         default_value = "auto"
     )]
     limits: Limits,
-    /// Addresses or networks of proxies whose X-Forwarded-For is believed.
+    /// Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Behind TLS the keeper's cookie is Secure.
     #[arg(
         long,
         global = true,

@@ -29,8 +29,6 @@ pub struct Agenda {
     pub started: Vec<Job>,
     /// Those that failed for good, the latest first, as far as they are told.
     pub failed: Vec<Job>,
-    /// How many of its finished jobs the store still keeps.
-    pub finished: u64,
 }
 
 /// Something that waits for its time.
@@ -72,11 +70,6 @@ impl Game {
             ..all.clone()
         };
         let jobs = store.list_jobs(&waiting).await?;
-        let done = JobFilter {
-            status: Some(Status::Finished),
-            ..all.clone()
-        };
-        let finished = store.count_jobs(&done).await?;
         let with = |status| JobFilter {
             status: Some(status),
             ..all.clone()
@@ -117,7 +110,6 @@ impl Game {
             waiting,
             started,
             failed,
-            finished,
         })
     }
 }

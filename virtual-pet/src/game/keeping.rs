@@ -166,6 +166,26 @@ impl Game {
         Ok(pet)
     }
 
+    /// Puts the jobs of a pet that failed for good back into the queue, with their failures forgotten. The pet does not change by it: that is
+    /// for the jobs to do.
+    ///
+    /// # Errors
+    /// [`GameError::NoSuchPet`], [`GameError::NotKeeper`]; a store error.
+    pub async fn requeue(&self, name: &PetName, caller: &Caller) -> Result<Pet, GameError> {
+        let pet = self.look(name).await?;
+        check_keeper(&pet, caller)?;
+        let failed = JobFilter {
+            subject: Some(pet.id.to_string()),
+            status: Some(Status::Failed),
+            ..JobFilter::default()
+        };
+        let store = self.lullaby.store();
+        let failed = store.list_jobs(&failed).await?;
+        let ids: Vec<_> = failed.into_iter().map(|job| job.id).collect();
+        store.requeue(&ids, false).await?;
+        Ok(pet)
+    }
+
     /// The pet of this name, if it is in the meadow.
     ///
     /// # Errors

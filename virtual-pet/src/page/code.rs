@@ -119,7 +119,7 @@ fn python(pet: &Pet, task: &str) -> String {
     let seconds = |span: Duration| span.as_secs_f64().to_string();
     match task {
         "increase_hunger" => format!(
-            "scheduler.schedule(\n    scheduled_time=datetime.utcnow(),\n    func=increase_hunger,\n    args=({name},),\n    interval={},\n    repeat=None,\n)",
+            "scheduler.schedule(\n    scheduled_time=datetime.utcnow(),\n    func=increase_hunger, args=({name},),\n    interval={}, repeat=None,\n)",
             seconds(pet.hunger_every)
         ),
         "wake_pet" => format!(
@@ -141,7 +141,7 @@ fn python(pet: &Pet, task: &str) -> String {
         "small_job" => {
             "for number in range(1, 6):\n    queue.enqueue(small_job, number)".to_owned()
         }
-        "chime" => "scheduler.schedule(\n    scheduled_time=datetime.utcnow(),\n    func=chime,\n    interval=3600,\n    repeat=None,\n)".to_owned(),
+        "chime" => "scheduler.schedule(\n    scheduled_time=datetime.utcnow(),\n    func=chime,\n    interval=3600, repeat=None,\n)".to_owned(),
         "grow_up" => format!("queue.enqueue_at(\n    birthday,\n    grow_up,\n    {name},\n)"),
         _ => String::new(),
     }

@@ -47,5 +47,6 @@ const SYMBOLS: &str = concat!(
     r##"<symbol id="i-bell" viewBox="0 0 24 24"><path fill="currentColor" d="M6.500 16.500c1-1.500 1-3 1-5.500a4.500 4.500 0 0 1 9 0c0 2.500 0 4 1 5.500z"/><path d="M10.500 20q1.500 1.200 3 0M12 4v2"/></symbol>"##,
     r##"<symbol id="i-hourglass" viewBox="0 0 24 24"><path d="M7 4h10M7 20h10M8 4c0 5 4 5.500 4 8s-4 3-4 8M16 4c0 5-4 5.500-4 8s4 3 4 8"/></symbol>"##,
     r##"<symbol id="i-flag" viewBox="0 0 24 24"><path d="M6 21V4"/><path fill="currentColor" d="M6 5h11l-2.500 3.500L17 12H6z"/></symbol>"##,
+    r##"<symbol id="i-more" viewBox="0 0 24 24"><g fill="currentColor" stroke="none"><circle cx="5" cy="12" r="2.200"/><circle cx="12" cy="12" r="2.200"/><circle cx="19" cy="12" r="2.200"/></g></symbol>"##,
     r##"<symbol id="i-help" viewBox="0 0 24 24"><path d="M8.500 9a3.500 3.500 0 1 1 5 3.200c-1.200.6-1.500 1.300-1.500 2.500M12 18.600v.1"/></symbol>"##,
 );

@@ -36,7 +36,7 @@ pub(super) fn guide(view: &View, look: &Look) -> Markup {
 }
 
 /// A button that does one thing in the lab.
-fn press(path: &str, value: Option<&str>, class: &str, inside: &Markup) -> Markup {
+pub(super) fn press(path: &str, value: Option<&str>, class: &str, inside: &Markup) -> Markup {
     html! {
         form method="post" action=(format!("/lab/{path}")) data-deed=(path) {
             button class=(class) name=[value.map(|_| "value")] value=[value] { (inside) }
@@ -394,18 +394,13 @@ fn verdict(view: &View, line: &LedgerLine) -> String {
     }
 }
 
-/// Puts what failed for good back into the queue.
-pub(super) fn requeue() -> Markup {
-    press("requeue", None, "chip", &html! { (icon("loop")) "Requeue" })
-}
-
 /// The door to the lab, on a pet's own page.
 pub(super) fn door(view: &View) -> Markup {
     html! {
         section.door.card aria-labelledby="door-title" {
             div {
                 h3 #door-title { (icon("flask")) "Try to break it" }
-                p.quiet { "A copy of " (view.pet.name) " gets a world of its own: turn the clock, fail jobs, unplug workers." }
+                p.quiet { "Turn the clock, fail jobs, unplug workers: in a world of your own." }
             }
             form method="post" action="/lab" {
                 input type="hidden" name="pet" value=(view.pet.name);

@@ -116,8 +116,12 @@ fn header(frame: &Frame<'_>) -> Markup {
             @if frame.live {
                 div.tools {
                     p #live.live data-state="off" { span.dot {} span.word { noscript { "Live updates need JavaScript" } } }
-                    button #sound.tool type="button" aria-pressed="false" hidden { (icon("mute")) (icon("sound")) span.unseen { "Sound" } }
-                    button #help-button.tool type="button" hidden { (icon("help")) span.unseen { "Help and keys" } }
+                    button #more-button.tool type="button" popovertarget="more" hidden { (icon("more")) span.unseen { "More" } }
+                    // On wide screens it is no menu: its buttons stand in the header.
+                    div #more.more popover {
+                        button #sound.tool type="button" aria-pressed="false" hidden { (icon("mute")) (icon("sound")) span { "Sound" } }
+                        button #help-button.tool type="button" hidden { (icon("help")) span { "Help and keys" } }
+                    }
                     (theme_button())
                 }
             } @else {

@@ -15,6 +15,7 @@ mod rig;
 mod room;
 mod settings;
 mod small;
+mod today;
 mod when;
 mod words;
 
@@ -31,6 +32,7 @@ pub(crate) use self::layout::Theme;
 pub(crate) use self::restart::Comeback;
 pub(crate) use self::settings::{Settings, settings};
 pub(crate) use self::small::{confirm, meadow, problem};
+pub(crate) use self::today::Today;
 pub(crate) use self::when::Zone;
 use self::words::{Reader, changed, lines};
 use crate::game::{Agenda, By, PET_CHANGED};
@@ -38,8 +40,8 @@ use crate::lab::{LEARNED, Look};
 use crate::pet::{Action, Mood, Pet, Rules};
 use crate::web::{action_path, encoded};
 
-/// How many lines of what just happened are shown.
-const LOG_LINES: usize = 6;
+/// How many lines of what just happened are shown: with them the page fits 900 pixels.
+const LOG_LINES: usize = 5;
 
 /// Everything that a pet's page is made of.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub(crate) struct View {
     pub(crate) workers: Vec<WorkerRecord>,
     /// Its latest events, the oldest first.
     pub(crate) events: Vec<Event>,
+    /// Its jobs that were finished today.
+    pub(crate) today: Today,
     pub(crate) now: Timestamp,
     pub(crate) zone: Zone,
     /// The world of the lab that all this is in; `None`: the town.

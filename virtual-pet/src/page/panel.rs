@@ -8,7 +8,7 @@ use super::code::{self, Shown};
 use super::icons::icon;
 use super::when::{Zone, countdown};
 use super::words::{Line, plain, task_words, worker_name};
-use crate::game::{Agenda, AgendaEntry};
+use crate::game::{Agenda, AgendaEntry, By};
 use crate::lab::Plug;
 use crate::web::encoded;
 
@@ -237,17 +237,19 @@ pub(super) fn workers(view: &View) -> Markup {
                             Some(Plug::Paused) => "paused",
                             _ => "ready",
                         };
-                        div.bot data-key=(format!("bot-{}", worker.name)) data-worker=(worker.name) data-state=(state) {
+                        div.bot data-key=(format!("bot-{}", worker.name)) data-worker=(worker.name) data-state=(state) data-seen=(worker.seen_at.as_millis())
+                            title=(format!("{}, last heartbeat at {}", worker.name, view.zone.time(worker.seen_at))) {
                             (robot())
                             div.tray { @for job in theirs.iter().take(3) { (token(job, "started")) } }
-                            strong title=(worker.name) { (worker_name(&worker.name)) }
+                            strong { (worker_name(&worker.name)) }
                             small {
                                 @match (state, plug(&worker.name)) {
                                     ("lost", Some(_)) => "unplugged",
                                     ("lost", None) => "not answering",
+                                    ("busy", _) => (doing(&theirs)),
                                     (state, _) => (state),
                                 }
-                                @if view.lab.is_none() { ", " (worker.concurrency) " hands" }
+                                @if view.lab.is_none() && state == "ready" { ", " (worker.concurrency) " hands" }
                             }
                         }
                     }
@@ -255,6 +257,14 @@ pub(super) fn workers(view: &View) -> Markup {
                 @if view.workers.len() > 2 { p.quiet { "and " (view.workers.len() - 2) " more" } }
             }
         }
+    }
+}
+
+/// What a worker does: its job, or how many.
+fn doing(jobs: &[&&Job]) -> String {
+    match jobs {
+        [job] => task_words(&job.template.task).title.to_owned(),
+        jobs => format!("{} jobs", jobs.len()),
     }
 }
 
@@ -271,12 +281,12 @@ pub(super) fn finished(view: &View) -> Markup {
     let failed = &agenda.failed;
     html! {
         section #pile.station aria-label="Finished" {
-            div.station-head { h3 { "Finished" } span.count { (agenda.finished) " kept" } }
+            div.station-head { h3 { "Finished" } span.count { (view.today.words(view.now)) } }
             div.places.piled {
                 @for job in done.iter().take(PLACES).rev() { (token(job, "finished")) }
                 @for job in failed.iter().take(3) { (token(job, "failed")) }
             }
-            @if view.lab.is_some() && !failed.is_empty() { (super::lab::requeue()) }
+            @if !failed.is_empty() { (requeue(view)) }
             p.quiet {
                 @if let Some(job) = failed.first() {
                     span.failed-word { "failed: " (job.error.as_deref().and_then(|error| error.lines().next()).unwrap_or("no reason given")) }
@@ -285,6 +295,17 @@ pub(super) fn finished(view: &View) -> Markup {
                     @if let (Some(began), Some(ended)) = (job.started_at, job.ended_at) { ", " (ended.since(began).as_millis()) " ms" }
                 } @else { "Nothing yet" }
             }
+        }
+    }
+}
+
+/// The button that puts what failed for good back into the queue: in the town it is the keeper's.
+fn requeue(view: &View) -> Markup {
+    let inside = html! { (icon("loop")) "Requeue" };
+    html! {
+        @if view.lab.is_some() { (super::lab::press("requeue", None, "chip", &inside)) }
+        @else if view.standing == By::Keeper {
+            form method="post" action=(format!("/pet/{}/requeue", encoded(view.pet.name.as_str()))) { button.chip { (inside) } }
         }
     }
 }

@@ -34,6 +34,11 @@ impl Zone {
         self.local(at).rem_euclid(DAY) / 60
     }
 
+    /// Days since 1970.
+    pub(crate) fn day(self, at: Timestamp) -> i64 {
+        self.local(at).div_euclid(DAY)
+    }
+
     /// As `14:25:00`.
     pub(crate) fn time(self, at: Timestamp) -> String {
         let second = self.local(at).rem_euclid(DAY);
@@ -53,11 +58,20 @@ impl Zone {
         format!("{} {}", date.unwrap_or_default(), self.time(at))
     }
 
+    /// As `due 14:25:00`, or `due tomorrow 09:36` if that is another day.
+    pub(crate) fn due(self, at: Timestamp, now: Timestamp) -> String {
+        if self.day(at) > self.day(now) {
+            format!("due {}", self.day_and_time(at, now))
+        } else {
+            format!("due {}", self.time(at))
+        }
+    }
+
     /// As `at 14:25`, `tomorrow 09:36` or `in 3 days`.
     pub(crate) fn day_and_time(self, at: Timestamp, now: Timestamp) -> String {
         let time = self.time(at);
         let time = time.get(..5).unwrap_or(&time);
-        let days = self.local(at).div_euclid(DAY) - self.local(now).div_euclid(DAY);
+        let days = self.day(at) - self.day(now);
         match days {
             ..=0 => format!("at {time}"),
             1 => format!("tomorrow {time}"),
@@ -97,6 +111,8 @@ mod tests {
         assert_eq!(zone.day_and_time(at(60), at(0)), "at 01:31");
         assert_eq!(zone.day_and_time(at(86_400), at(0)), "tomorrow 01:30");
         assert_eq!(zone.day_and_time(at(3 * 86_400), at(0)), "in 3 days, 01:30");
+        assert_eq!(zone.due(at(60), at(0)), "due 01:31:00");
+        assert_eq!(zone.due(at(86_400), at(0)), "due tomorrow 01:30");
     }
 
     #[test]

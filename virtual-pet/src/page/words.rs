@@ -296,7 +296,7 @@ fn moved(event: &Event, passed: Option<u128>, reader: &Reader<'_>) -> Told {
     let title = task_words(text("task")).title;
     let worker = text("worker");
     let due = event.data["due"].as_i64().map(Timestamp::from_millis);
-    let due_at = due.map_or_else(String::new, |due| format!("due {}", reader.zone.time(due)));
+    let due_at = due.map_or_else(String::new, |due| reader.zone.due(due, event.at));
     let took = |verb: &str| passed.map_or_else(String::new, |ms| format!("{verb} {ms} ms"));
     let error: String = text("error")
         .lines()

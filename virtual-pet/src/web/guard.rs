@@ -179,6 +179,25 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) ->
     client
 }
 
+/// Whether the client's own connection is encrypted: `X-Forwarded-Proto` says so, and the peer is a proxy that we trust.
+#[must_use]
+pub fn is_encrypted(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> bool {
+    let said = headers
+        .get("x-forwarded-proto")
+        .and_then(|value| value.to_str().ok());
+    // Of several proxies the first one met the client.
+    let said = said.and_then(|text| text.split(',').next());
+    let is_trusted = trusted.iter().any(|proxy| proxy.contains(peer));
+    is_trusted && said.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
+}
+
+/// The address of this server as the client wrote it, as `https://pets.example.org`; `None` if it named none.
+#[must_use]
+pub fn base_url(headers: &HeaderMap, uri: &Uri, encrypted: bool) -> Option<String> {
+    let scheme = if encrypted { "https" } else { "http" };
+    authority(headers, uri).map(|authority| format!("{scheme}://{authority}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,6 +319,24 @@ mod tests {
             client_address(ip("127.0.0.1"), &via("198.51.100.1"), &[]),
             ip("127.0.0.1")
         );
+    }
+
+    #[test]
+    fn a_trusted_proxy_says_whether_the_client_came_by_tls() {
+        let trusted = ["127.0.0.1".parse().expect("a network")];
+        for (peer, said, encrypted) in [
+            ("127.0.0.1", "https", true),
+            ("127.0.0.1", "HTTPS, http", true),
+            ("127.0.0.1", "http", false),
+            ("127.0.0.1", "", false),
+            ("192.0.2.9", "https", false),
+        ] {
+            let headers = headers(&[("x-forwarded-proto", said)]);
+            let told = is_encrypted(ip(peer), &headers, &trusted);
+            assert_eq!(told, encrypted, "{peer} {said}");
+        }
+        let none = is_encrypted(ip("127.0.0.1"), &HeaderMap::new(), &trusted);
+        assert!(!none);
     }
 
     #[test]

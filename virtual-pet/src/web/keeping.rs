@@ -8,6 +8,7 @@
 //! | `move` | `code` | makes the one who brings the code the keeper: the answer holds the new key |
 //! | `release` | | lets it go to the meadow |
 //! | `undo` | | takes it back, within ten minutes |
+//! | `requeue` | | puts its jobs that failed for good back into the queue |
 
 use axum::Json;
 use axum::body::Body;
@@ -40,6 +41,7 @@ pub(super) enum Deed {
     Move,
     Release,
     Undo,
+    Requeue,
 }
 
 impl Deed {
@@ -51,6 +53,7 @@ impl Deed {
             "move" => Self::Move,
             "release" => Self::Release,
             "undo" => Self::Undo,
+            "requeue" => Self::Requeue,
             _ => return None,
         })
     }
@@ -134,7 +137,7 @@ pub(super) async fn post(
         }
         Done::Taken(adopted) => {
             let mut response = to(&adopted.pet, "");
-            remember_key(&mut response, kept, &adopted);
+            remember_key(&mut response, client, kept, &adopted);
             response
         }
     })
@@ -170,6 +173,7 @@ async fn perform(
         }
         Deed::Release => Done::Changed(game.release(name, caller).await?),
         Deed::Undo => Done::Changed(game.take_back(name, caller).await?),
+        Deed::Requeue => Done::Changed(game.requeue(name, caller).await?),
     })
 }
 

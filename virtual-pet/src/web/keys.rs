@@ -30,9 +30,15 @@ pub(super) fn read(headers: &HeaderMap) -> Vec<(PetId, Key)> {
         .collect()
 }
 
-/// The `Set-Cookie` for these pets and one more; the oldest give way if they are too many.
+/// The `Set-Cookie` for these pets and one more; the oldest give way if they are too many. It holds keys: a browser that came by TLS
+/// sends it by TLS only.
 #[must_use]
-pub(super) fn with(mut pets: Vec<(PetId, Key)>, id: &PetId, key: &Key) -> Option<HeaderValue> {
+pub(super) fn with(
+    mut pets: Vec<(PetId, Key)>,
+    id: &PetId,
+    key: &Key,
+    encrypted: bool,
+) -> Option<HeaderValue> {
     pets.retain(|(other, _)| other != id);
     pets.push((id.clone(), key.clone()));
     let newest = pets.len().saturating_sub(MOST);
@@ -43,10 +49,16 @@ pub(super) fn with(mut pets: Vec<(PetId, Key)>, id: &PetId, key: &Key) -> Option
         .collect();
     // What another program put into the cookie may not be fit for a header.
     HeaderValue::from_str(&format!(
-        "{NAME}={}; Path=/; Max-Age={MAX_AGE}; HttpOnly; SameSite=Lax",
-        value.join(".")
+        "{NAME}={}; Path=/; Max-Age={MAX_AGE}; HttpOnly; SameSite=Lax{}",
+        value.join("."),
+        secure(encrypted),
     ))
     .ok()
+}
+
+/// The end of a cookie that only its browser and this server may know.
+pub(super) fn secure(encrypted: bool) -> &'static str {
+    if encrypted { "; Secure" } else { "" }
 }
 
 #[cfg(test)]
@@ -60,9 +72,9 @@ mod tests {
             .map(|_| (PetId::random(), Key::random()))
             .collect();
         for (id, key) in &pets {
-            let set = with(read(&headers), id, key).expect("a header");
+            let set = with(read(&headers), id, key, false).expect("a header");
             let set = set.to_str().expect("text");
-            assert!(set.contains("HttpOnly; SameSite=Lax"));
+            assert!(set.ends_with("HttpOnly; SameSite=Lax"));
             let pair = set.split(';').next().expect("a first part");
             let cookies = format!("theme=dark; {pair}; tz=60");
             headers.insert(COOKIE, cookies.parse().expect("a header"));

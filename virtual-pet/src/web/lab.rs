@@ -15,8 +15,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::assets::packed;
-use super::cookies::{cookie, theme};
+use super::cookies::{cookie, theme, zone};
 use super::input::{Bodies, Signed, caller, read};
+use super::keys::secure;
 use super::limits::Deed as Counted;
 use super::live::{self, After};
 use super::pages::{LATEST, mine, view};
@@ -26,7 +27,7 @@ use super::{App, Client, pet_name};
 use crate::game::Caller;
 use crate::keeper::Key;
 use crate::lab::{Deed, NoDeed, Refused, World};
-use crate::page::{self, Around};
+use crate::page::{self, Around, Today};
 use crate::pet::{Action, Colour, Newcomer, Pet, PetId, PetName, PublicPet, Species, Visitors};
 
 const COOKIE: &str = "lab";
@@ -50,8 +51,9 @@ pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Result<R
         .lullaby()
         .events(Some(pet.id.as_str()), EventId(0), usize::MAX >> 1)
         .await?;
+    let today = Today::of(&events, zone(&headers), app.game.now());
     events.drain(..events.len().saturating_sub(LATEST));
-    let view = view(&app, pet, events, &Caller::default(), &headers).await?;
+    let view = view(&app, pet, events, today, &Caller::default(), &headers).await?;
     Ok(packed(&headers, page::pet(&view, &around)))
 }
 
@@ -79,8 +81,9 @@ pub(super) async fn enter(
     let key = app.lab.enter(&pet, had.as_ref()).await;
     let key = key.map_err(Problem::NoWorld)?;
     let cookie = format!(
-        "{COOKIE}={}; Path=/lab; HttpOnly; SameSite=Lax",
-        key.secret()
+        "{COOKIE}={}; Path=/lab; HttpOnly; SameSite=Lax{}",
+        key.secret(),
+        secure(client.encrypted)
     );
     let mut response = to_the_lab();
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {

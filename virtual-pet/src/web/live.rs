@@ -26,6 +26,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::cookies::zone;
 use super::hub::Seat;
 use super::input::caller;
 use super::pages::{EVENTS, LATEST, view};
@@ -33,7 +34,7 @@ use super::problem::Problem;
 use super::{App, pet_name};
 use crate::game::{Caller, GameError, PET_CHANGED, PET_RELEASED, What};
 use crate::lab::LEARNED;
-use crate::page::{Comeback, View};
+use crate::page::{Comeback, Today, View};
 use crate::pet::{Pet, PetId};
 
 /// How soon a browser tries again when the connection breaks.
@@ -96,7 +97,9 @@ pub(super) async fn stream(
         .collect();
     let boot = app.hub.boot();
     let was_restarted = query.boot.is_some_and(|known| known != boot.id);
-    let comeback = was_restarted.then(|| Comeback::new(events.make_contiguous(), boot.at));
+    let events_kept = &*events.make_contiguous();
+    let comeback = was_restarted.then(|| Comeback::new(events_kept, boot.at));
+    let today = Today::of(events_kept, zone(&headers), app.game.now());
     events.drain(..events.len().saturating_sub(LATEST));
     drop(pen);
     let mut page = LivePage {
@@ -112,6 +115,7 @@ pub(super) async fn stream(
         } else {
             missed
         },
+        today,
         said: None,
         comeback,
         due: None,
@@ -146,6 +150,7 @@ struct LivePage {
     sent: HashMap<&'static str, u64>,
     /// To be told with the next patch.
     steps: Vec<Value>,
+    today: Today,
     said: Option<Event>,
     /// What there is to say of a restart.
     comeback: Option<Comeback>,
@@ -242,6 +247,7 @@ impl LivePage {
     }
 
     fn take(&mut self, event: &Event) {
+        self.today.take(event);
         if self.events.back().is_some_and(|last| *last >= event.id) {
             return;
         }
@@ -274,8 +280,12 @@ impl LivePage {
         let mut events = lullaby.events(subject, EventId(before), EVENTS).await?;
         events.drain(..events.len().saturating_sub(LATEST));
         self.events = events.iter().map(|event| event.id).collect();
+        for event in &events {
+            self.today.take(event);
+        }
         let last = events.last().map_or(EventId(0), |event| event.id);
-        let view = view(&self.app, pet, events, &self.caller, &self.headers).await?;
+        let (app, today) = (&self.app, self.today);
+        let view = view(app, pet, events, today, &self.caller, &self.headers).await?;
         let mut data = self.time();
         data["sections"] = json!(self.changed_sections(&view));
         data["look"] = view.look();

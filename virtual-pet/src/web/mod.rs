@@ -38,7 +38,7 @@ use lullaby::Shutdown;
 use lullaby::clock::Clock;
 
 pub(crate) use self::article::path as action_path;
-use self::guard::{Hosts, Network, client_address, is_same_site};
+use self::guard::{Hosts, Network, client_address, is_encrypted, is_same_site};
 use self::hub::Hub;
 use self::limits::{Deed, Limiter};
 use self::problem::Problem;
@@ -77,7 +77,7 @@ pub struct Access {
     pub hosts: Hosts,
     /// How often one address may act.
     pub limiter: Limiter,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub proxies: Vec<Network>,
     /// How many pets one browser may look after.
     pub most_pets: usize,
@@ -100,7 +100,7 @@ impl App {
 
     fn count(&self, client: Client, deed: Deed) -> Result<(), Problem> {
         let now = self.clock().monotonic();
-        let counted = self.access.limiter.count(client.0, deed, now);
+        let counted = self.access.limiter.count(client.address, deed, now);
         counted.map_err(|wait| Problem::TooFast { wait })
     }
 }
@@ -109,9 +109,13 @@ impl App {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
-/// The address of the client, behind proxies or not.
+/// How a client came here, behind proxies or not.
 #[derive(Clone, Copy, Debug)]
-struct Client(IpAddr);
+struct Client {
+    address: IpAddr,
+    /// By TLS, so that its cookies need never go another way.
+    encrypted: bool,
+}
 
 impl FromRequestParts<App> for Client {
     type Rejection = Problem;
@@ -121,7 +125,10 @@ impl FromRequestParts<App> for Client {
         let unknown = Peer(IpAddr::from([0, 0, 0, 0]));
         let peer = parts.extensions.get().copied().unwrap_or(unknown);
         let proxies = &app.access.proxies;
-        Ok(Self(client_address(peer.0, &parts.headers, proxies)))
+        Ok(Self {
+            address: client_address(peer.0, &parts.headers, proxies),
+            encrypted: is_encrypted(peer.0, &parts.headers, proxies),
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::{App, Client, encoded, keys, pet_name};
 use crate::game::{Adopted, By, Caller, GameError};
 use crate::keeper::Key;
-use crate::page::{self, Around, Since, View};
+use crate::page::{self, Around, Since, Today, View};
 use crate::pet::{Pet, PetName};
 
 /// How many pets the adopt page lists.
@@ -72,14 +72,19 @@ pub(super) async fn adopt(
     let adopted = adopt_from(&app, client, &headers, body, Bodies::JsonOrForm, true).await?;
     let page = format!("/pet/{}", encoded(adopted.pet.name.as_str()));
     let mut response = (StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response();
-    remember_key(&mut response, kept, &adopted);
+    remember_key(&mut response, client, kept, &adopted);
     Ok(response)
 }
 
 /// Puts a new pet's key into the browser's cookie, beside those that are still of use.
-pub(super) fn remember_key(response: &mut Response, kept: Vec<(Pet, Key)>, adopted: &Adopted) {
+pub(super) fn remember_key(
+    response: &mut Response,
+    client: Client,
+    kept: Vec<(Pet, Key)>,
+    adopted: &Adopted,
+) {
     let kept = kept.into_iter().map(|(pet, key)| (pet.id, key)).collect();
-    if let Some(cookie) = keys::with(kept, &adopted.pet.id, &adopted.key) {
+    if let Some(cookie) = keys::with(kept, &adopted.pet.id, &adopted.key, client.encrypted) {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
 }
@@ -112,13 +117,14 @@ pub(super) async fn pet(
                 .cloned()
                 .collect(),
         });
+    let today = Today::of(&events, zone(&headers), now);
     events.drain(..events.len().saturating_sub(LATEST));
     let around = Around {
         theme: theme(&headers),
         pets: mine(&app, &headers).await?,
         since,
     };
-    let view = view(&app, pet, events, &caller, &headers).await?;
+    let view = view(&app, pet, events, today, &caller, &headers).await?;
     Ok(packed(&headers, page::pet(&view, &around)))
 }
 
@@ -161,7 +167,8 @@ pub(super) async fn history(
     let subject = Some(pet.id.as_str());
     let lullaby = app.game.lullaby();
     let events = lullaby.events(subject, EventId(0), EVENTS).await?;
-    let view = view(&app, pet, events, &caller, &headers).await?;
+    let today = Today::of(&events, zone(&headers), app.game.now());
+    let view = view(&app, pet, events, today, &caller, &headers).await?;
     let before = EventId(query.before.unwrap_or(u64::MAX));
     let page = page::history(&view, before, HISTORY_LINES, theme(&headers));
     Ok(packed(&headers, page))
@@ -172,6 +179,7 @@ pub(super) async fn view(
     app: &App,
     pet: Pet,
     events: Vec<Event>,
+    today: Today,
     caller: &Caller,
     headers: &HeaderMap,
 ) -> Result<View, Problem> {
@@ -194,6 +202,7 @@ pub(super) async fn view(
         agenda,
         workers,
         events,
+        today,
         now: app.game.now(),
         zone: zone(headers),
         pet,

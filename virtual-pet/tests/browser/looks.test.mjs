@@ -68,6 +68,29 @@ test("on a phone the three buttons are within reach and large enough", async () 
   }
 });
 
+test("a desktop's screen holds the whole page, down to the door of the lab", async () => {
+  const page = await visit(browser, game.url);
+  for (const name of ["Happy", "Asleep"]) {
+    await page.goto(`${game.url}/pet/${name}`);
+    await live(page);
+    const bottom = await page.evaluate(() => document.querySelector(".door").getBoundingClientRect().bottom);
+    assert.ok(bottom <= 900, `${name}: the door ends at ${bottom}`);
+  }
+});
+
+test("on a phone sound and help are in a menu, and act from there", async () => {
+  const page = await visit(browser, game.url, { viewport: { width: 390, height: 844 }, hasTouch: true });
+  await page.goto(`${game.url}/pet/Happy`);
+  await live(page);
+  assert.equal(await page.isVisible("#sound"), false);
+  await page.tap("#more-button");
+  await page.tap("#sound");
+  assert.equal(await page.getAttribute("#sound", "aria-pressed"), "true");
+  await page.tap("#help-button");
+  await page.waitForSelector("dialog[open]");
+  assert.equal(await page.isVisible("#sound"), false, "the menu gave way");
+});
+
 test("every page keeps the strict policy: no style, no handler in its text", async () => {
   for (const [name, path] of SCENES) {
     const response = await fetch(game.url + path, { headers: { Accept: "text/html", "Accept-Language": "en" } });

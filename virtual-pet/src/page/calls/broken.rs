@@ -1,6 +1,4 @@
-queue
-    .enqueue(
-        NewJob::new(Broken { pet: PET })
-            .retry(Retry::intervals(3, PAUSES)),
-    )
-    .await?
+queue.enqueue(
+    NewJob::new(Broken { pet: PET })
+        .retry(Retry::intervals(3, PAUSES)),
+).await?

@@ -1,5 +1,4 @@
-lullaby
-    .scheduler()
+lullaby.scheduler()
     .schedule(NAME, Chime { policy })
     .every(HOUR)
     .missed(MISSED)

@@ -1,6 +1,4 @@
-queue
-    .enqueue_at(
-        BIRTHDAY,
-        GrowUp { pet: PET, into: STAGE },
-    )
-    .await?
+queue.enqueue_at(
+    BIRTHDAY,
+    GrowUp { pet: PET, into: STAGE },
+).await?

@@ -1,6 +1,4 @@
-queue
-    .enqueue_in(
-        EGG,
-        HatchEgg { pet: PET },
-    )
-    .await?
+queue.enqueue_in(
+    EGG,
+    HatchEgg { pet: PET },
+).await?

@@ -1,8 +1,5 @@
-lullaby
-    .scheduler()
-    .schedule(
-        NAME,
-        IncreaseHunger { pet: PET },
-    )
+lullaby.scheduler()
+    .schedule(NAME,
+        IncreaseHunger { pet: PET })
     .every(HOUR)
     .await?

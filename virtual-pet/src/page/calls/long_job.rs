@@ -1,3 +1,3 @@
-queue
-    .enqueue(LongJob { seconds: 3 })
-    .await?
+queue.enqueue(
+    LongJob { seconds: 3 },
+).await?

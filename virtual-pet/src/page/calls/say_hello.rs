@@ -1,3 +1,3 @@
-queue
-    .enqueue(SayHello { pet: PET })
-    .await?
+queue.enqueue(
+    SayHello { pet: PET },
+).await?

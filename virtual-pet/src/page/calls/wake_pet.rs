@@ -1,6 +1,4 @@
-queue
-    .enqueue_in(
-        NAP,
-        WakePet { pet: PET, nap: COUNT },
-    )
-    .await?
+queue.enqueue_in(
+    NAP,
+    WakePet { pet: PET, nap: COUNT },
+).await?

@@ -1,6 +1,4 @@
-queue
-    .enqueue(
-        NewJob::new(Wobble { fails: 2 })
-            .retry(Retry::intervals(3, PAUSES)),
-    )
-    .await?
+queue.enqueue(
+    NewJob::new(Wobble { fails: 2 })
+        .retry(Retry::intervals(3, PAUSES)),
+).await?
