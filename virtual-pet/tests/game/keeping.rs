@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lullaby::{Lullaby, NewJob, Task};
 use serde_json::{Value, json};
 use virtual_pet::game::{Adopted, GameError};
 use virtual_pet::pet::{Action, Pet};
@@ -230,4 +231,73 @@ fn the_history_goes_page_by_page_from_the_newest() {
     let second = server.get(&path).body;
     assert!(second.contains("Mochi moved in") && !first.contains("Mochi moved in"));
     assert!(!second.contains("rel=\"next\""));
+}
+
+#[test]
+fn keys_that_were_given_by_tls_go_back_by_tls_only() {
+    let proxied = Server::in_memory(&["--trusted-proxy", "127.0.0.1"]);
+    let direct = Server::in_memory(&[]);
+    let given = |server: &Server, path: &str, proto: &str| {
+        let form = format!("name={proto}");
+        let request = server.request("POST", path);
+        let request = request.header("X-Forwarded-Proto", proto);
+        let answer = request
+            .body("application/x-www-form-urlencoded", form)
+            .send();
+        let cookie = answer.header("set-cookie").expect("a cookie");
+        assert!(cookie.contains("HttpOnly"));
+        cookie.contains("; Secure")
+    };
+    for path in ["/adopt", "/lab"] {
+        assert!(given(&proxied, path, "https"), "{path}");
+        assert!(!given(&proxied, path, "http"), "{path}");
+        assert!(!given(&direct, path, "https"), "anybody can say so: {path}");
+    }
+}
+
+#[tokio::test]
+async fn jobs_that_failed_for_good_stand_on_the_shelf_until_their_keeper_requeues_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::on(folder.path(), &[]);
+    let mochi = server.adopt("Mochi");
+    let url = format!("sqlite:{}", folder.path().join("lullaby.db").display());
+    let lullaby = Lullaby::open(&url).await.expect("the same store");
+    let queue = lullaby.queue("default").expect("a queue");
+    let mut events = server.events("Mochi");
+    let mut until = |kind: &str| {
+        events.until(|frame| frame.data["kind"] == kind);
+    };
+    let subject = mochi["id"].as_str().expect("an id");
+    let job = NewJob::new(Unheard {}).subject(subject);
+    queue.enqueue(job).await.expect("enqueued");
+    until("job.failed");
+
+    let page = |key: Option<&str>| {
+        let request = server.request("GET", "/pet/Mochi");
+        let cookie = key.map(|key| format!("pets={subject}~{key}"));
+        let request = request.header("Cookie", cookie.as_deref().unwrap_or_default());
+        request.send().body
+    };
+    let key = mochi["key"].as_str();
+    for (page, may) in [(page(key), true), (page(None), false)] {
+        assert!(page.contains("<strong>1</strong> failed"));
+        assert_eq!(page.contains("/pet/Mochi/requeue"), may);
+    }
+    let stranger = server.post("/api/pets/Mochi/requeue");
+    assert_eq!(stranger.expect(403)["error"], "not_keeper");
+    assert_eq!(
+        deed(&server, &mochi, "requeue", &json!({})).expect(200)["id"],
+        subject
+    );
+    until("job.queued");
+    until("job.failed");
+}
+
+/// A job that no program here knows.
+#[derive(serde::Deserialize, serde::Serialize)]
+struct Unheard {}
+
+impl Task for Unheard {
+    const NAME: &'static str = "unheard";
+    type Output = ();
 }
