@@ -1,7 +1,7 @@
 //! Places where a crash test kills the process: between the steps of what must survive it.
 //!
-//! In debug builds `LULLABY_FAILPOINT=name` (or `name:3` for the third time) makes the process SIGKILL itself there. In release builds
-//! nothing of it is left.
+//! In debug builds `LULLABY_FAILPOINT=name` (or `name:3` for the third time) makes the process SIGKILL itself there; `name=panic` panics each
+//! time instead, as a bug would. In release builds nothing of it is left.
 
 /// Dies here if this place is the one named by `LULLABY_FAILPOINT`.
 #[inline]
@@ -20,6 +20,7 @@ mod debug {
     struct Armed {
         name: String,
         left: AtomicU32,
+        panics: bool,
     }
 
     fn armed() -> Option<&'static Armed> {
@@ -27,13 +28,18 @@ mod debug {
         ARMED
             .get_or_init(|| {
                 let text = std::env::var("LULLABY_FAILPOINT").ok()?;
+                let (text, panics) = match text.strip_suffix("=panic") {
+                    Some(text) => (text, true),
+                    None => (text.as_str(), false),
+                };
                 let (name, count) = match text.split_once(':') {
                     Some((name, count)) => (name, count.parse().unwrap_or(1)),
-                    None => (text.as_str(), 1),
+                    None => (text, 1),
                 };
                 Some(Armed {
                     name: name.to_owned(),
                     left: AtomicU32::new(count),
+                    panics,
                 })
             })
             .as_ref()
@@ -43,6 +49,7 @@ mod debug {
         let Some(armed) = armed().filter(|armed| armed.name == name) else {
             return;
         };
+        assert!(!armed.panics, "the failpoint {name} panics");
         if armed.left.fetch_sub(1, Ordering::SeqCst) == 1 {
             let myself = rustix::process::getpid();
             // SIGKILL: no destructor runs, as when the power goes.

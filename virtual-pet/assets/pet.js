@@ -1,5 +1,5 @@
 // The pet itself: moods, reactions, pats, where it looks. All of it is picture; the server decides how the pet is.
-import { calm } from "./calm.js";
+import { calm, still } from "./calm.js";
 
 const REACTION = { eating: 2200, playing: 2200, waking: 1800, patted: 1500, refuse: 1000 };
 const BY_CHANGE = { fed: "eating", played: "playing", woke: "waking", hatched: "waking", grew: "playing" };
@@ -34,6 +34,7 @@ const pick = (words) => words[Math.floor(Math.random() * words.length)];
 // What the server says of the looks, and what happened to cause it.
 export function look(looks, steps) {
   const wasFull = document.querySelector("[data-kind=hunger] [aria-valuenow='0']") !== null;
+  const hatches = pet.dataset.stage === "egg" && looks.stage !== "egg" && !still();
   pet.dataset.mood = looks.mood;
   pet.dataset.stage = looks.stage;
   pet.setAttribute("aria-label", looks.label);
@@ -42,8 +43,15 @@ export function look(looks, steps) {
   const change = steps.findLast((step) => step.kind === "pet.changed" && step.what);
   const act = BY_CHANGE[change?.what];
   if (resting !== looks.says || !act) resting = looks.says;
+  if (hatches) return hatch(() => react("waking", pick(WORDS.hatched)));
   if (act) react(act, pick(WORDS[wordsFor(change, act, wasFull)] ?? WORDS.playing));
   else if (change) { delete pet.dataset.act; say(looks.says, 4000); }
+}
+
+// Three cracks, and the shell is gone.
+function hatch(then) {
+  pet.dataset.hatching = "";
+  setTimeout(() => { delete pet.dataset.hatching; then(); }, 1200);
 }
 
 function wordsFor(change, act, wasFull) {

@@ -35,7 +35,7 @@ export function startSettings() {
   wire("more-button", () => {});
   wire("sound", sound)?.setAttribute("aria-pressed", String(isOn()));
   const help = document.getElementById("help");
-  wire("help-button", () => help.showModal());
+  for (const id of ["help-button", "explain"]) wire(id, () => help.showModal());
   const closeAway = wire("away-close", () => document.getElementById("away").remove());
   closeAway?.addEventListener("click", () => document.getElementById("panel").focus());
   const keysOn = document.getElementById("keys-on");

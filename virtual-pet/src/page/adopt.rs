@@ -16,9 +16,7 @@ pub(crate) fn adopt(residents: &[Pet], mine: &[Pet], theme: Theme, minute_of_day
         title: "Adopt",
         theme,
         pets: mine,
-        current: None,
-        lab: false,
-        live: false,
+        ..Frame::default()
     };
     let looks = |species| Looks {
         species,

@@ -58,12 +58,14 @@ fn facts(view: &View, since: &Since) -> Vec<String> {
         latest(What::Hatched),
         latest(What::Woke),
         (hours > 0).then(|| {
-            format!(
-                "{hours} game hours passed; hunger is {} of 10 now.",
-                view.pet.hunger
-            )
+            let passed = if hours == 1 { "hour" } else { "hours" };
+            let hunger = view.pet.hunger;
+            format!("{hours} game {passed} went by; hunger is {hunger} of 10 now.")
         }),
-        (guests > 0).then(|| format!("Visitors looked after {name} {guests} times.")),
+        (guests > 0).then(|| match guests {
+            1 => format!("A visitor looked after {name}."),
+            guests => format!("Visitors looked after {name} {guests} times."),
+        }),
         latest(What::Grew),
     ];
     facts.into_iter().flatten().take(FACTS).collect()

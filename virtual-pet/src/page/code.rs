@@ -102,7 +102,7 @@ fn rust(pet: &Pet, task: &str) -> String {
     };
     let filled = call
         .replace("NAME", &format!("{schedule:?}"))
-        .replace("PAUSES", "[5, 10, 20].map(Duration::from_secs)")
+        .replace("PAUSES", "pauses")
         .replace("MISSED", "Missed::Latest")
         .replace("PET", &name)
         .replace("HOUR", &rust_span(pet.hunger_every))
@@ -111,7 +111,12 @@ fn rust(pet: &Pet, task: &str) -> String {
         .replace("COUNT", &pet.naps.to_string())
         .replace("BIRTHDAY", "birthday")
         .replace("STAGE", "Stage::Kid");
-    format!("let {result} = {};", filled.trim_end())
+    let before = if call.contains("PAUSES") {
+        "let pauses = [5, 10, 20]\n    .map(Duration::from_secs);\n"
+    } else {
+        ""
+    };
+    format!("{before}let {result} = {};", filled.trim_end())
 }
 
 fn python(pet: &Pet, task: &str) -> String {
@@ -132,10 +137,10 @@ fn python(pet: &Pet, task: &str) -> String {
         ),
         "say_hello" => format!("queue.enqueue(say_hello, {name})"),
         "wobble" => {
-            "queue.enqueue(\n    wobble,\n    2,\n    retry=Retry(max=3, interval=[5, 10, 20]),\n)".to_owned()
+            "queue.enqueue(\n    wobble, 2,\n    retry=Retry(\n        max=3, interval=[5, 10, 20]),\n)".to_owned()
         }
         "broken" => format!(
-            "queue.enqueue(\n    broken,\n    {name},\n    retry=Retry(max=3, interval=[5, 10, 20]),\n)"
+            "queue.enqueue(\n    broken, {name},\n    retry=Retry(\n        max=3, interval=[5, 10, 20]),\n)"
         ),
         "long_job" => "queue.enqueue(\n    long_job,\n    3,\n    retry=Retry(max=1),\n)".to_owned(),
         "small_job" => {

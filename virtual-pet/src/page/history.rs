@@ -25,9 +25,7 @@ pub(crate) fn history(view: &View, before: EventId, most: usize, theme: Theme) -
         title: &format!("History of {name}"),
         theme,
         pets: std::slice::from_ref(&view.pet),
-        current: None,
-        lab: false,
-        live: false,
+        ..Frame::default()
     };
     page(
         &frame,

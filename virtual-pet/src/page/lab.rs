@@ -416,9 +416,8 @@ pub(crate) fn entrance(pets: &[Pet], theme: Theme) -> Markup {
         title: "The lab",
         theme,
         pets,
-        current: None,
         lab: true,
-        live: false,
+        ..Frame::default()
     };
     let lent = Looks {
         species: Species::Cat,

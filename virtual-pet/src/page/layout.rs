@@ -38,12 +38,14 @@ impl Theme {
 }
 
 /// What a page says of itself.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Frame<'a> {
     pub(crate) title: &'a str,
     pub(crate) theme: Theme,
     pub(crate) pets: &'a [Pet],
     pub(crate) current: Option<&'a Pet>,
+    /// This server's address, for what must name it in full: a link's picture.
+    pub(crate) origin: Option<&'a str>,
     /// Is in the lab.
     pub(crate) lab: bool,
     /// Has a stream, and the buttons of a player.
@@ -59,9 +61,7 @@ pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover";
                 meta name="description" content="A virtual pet, looked after by a job queue.";
-                meta property="og:title" content=(frame.title);
-                meta property="og:description" content="A virtual pet, looked after by a job queue. Feed it, play with it, put it to sleep.";
-                meta property="og:type" content="website";
+                (link_preview(frame))
                 meta name="theme-color" content="#FBF3E7" media="(prefers-color-scheme: light)";
                 meta name="theme-color" content="#171327" media="(prefers-color-scheme: dark)";
                 title { (frame.title) " · Virtual Pet" }
@@ -85,6 +85,24 @@ pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                 (header(frame))
                 (content)
             }
+        }
+    }
+}
+
+/// What a message shows that holds a link to the page. Pictures are one a species: `tests/browser/portraits.mjs` draws them.
+fn link_preview(frame: &Frame<'_>) -> Markup {
+    html! {
+        meta property="og:site_name" content="Virtual Pet";
+        meta property="og:type" content="website";
+        meta property="og:title" content=(frame.title);
+        meta property="og:description" content="A virtual pet, looked after by a job queue. Feed it, play with it, put it to sleep.";
+        @if let (Some(pet), Some(origin)) = (frame.current, frame.origin) {
+            meta property="og:url" content=(format!("{origin}/pet/{}", encoded(pet.name.as_str())));
+            meta property="og:image" content=(format!("{origin}{}", assets::path(&format!("portrait-{}.png", pet.species))));
+            meta property="og:image:width" content="1200";
+            meta property="og:image:height" content="630";
+            meta property="og:image:alt" content=(format!("A {} in its room", pet.species));
+            meta name="twitter:card" content="summary_large_image";
         }
     }
 }
@@ -113,8 +131,8 @@ fn header(frame: &Frame<'_>) -> Markup {
                 a.adopt-link href="/adopt" { (icon("plus")) "Adopt" }
                 a.adopt-link href="/lab" aria-current=[frame.lab.then_some("page")] { (icon("flask")) "Lab" }
             }
-            @if frame.live {
-                div.tools {
+            div.tools {
+                @if frame.live {
                     p #live.live data-state="off" { span.dot {} span.word { noscript { "Live updates need JavaScript" } } }
                     button #more-button.tool type="button" popovertarget="more" hidden { (icon("more")) span.unseen { "More" } }
                     // On wide screens it is no menu: its buttons stand in the header.
@@ -124,8 +142,6 @@ fn header(frame: &Frame<'_>) -> Markup {
                     }
                     (theme_button())
                 }
-            } @else {
-                div.tools data-bare { }
             }
         }
     }

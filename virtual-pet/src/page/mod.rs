@@ -68,6 +68,8 @@ pub(crate) struct Around {
     pub(crate) theme: Theme,
     /// The pets of this browser.
     pub(crate) pets: Vec<Pet>,
+    /// This server's address as the browser wrote it.
+    pub(crate) origin: Option<String>,
     /// What happened since the last visit, oldest first, if that is long ago.
     pub(crate) since: Option<Since>,
 }
@@ -176,6 +178,7 @@ pub(crate) fn pet(view: &View, around: &Around) -> Markup {
             theme: around.theme,
             pets: &around.pets,
             current: view.lab.is_none().then_some(&view.pet),
+            origin: around.origin.as_deref(),
             lab: view.lab.is_some(),
             live: true,
         },

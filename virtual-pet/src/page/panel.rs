@@ -31,7 +31,7 @@ pub(super) fn panel(view: &View) -> Markup {
             div.panel-head {
                 div {
                     h2 #panel-title { "Behind the scenes" }
-                    p.quiet { "Real jobs, live. Watch them wait, run and come back." }
+                    p.quiet { "Watch real jobs wait and run, live. " button #explain.explain type="button" hidden { "How it works" } }
                 }
                 (counters(&view.agenda))
             }

@@ -262,12 +262,43 @@ pub(super) fn growth(pet: &Pet) -> Markup {
     }
 }
 
+/// The places that a job comes by, and what they are.
+const WAY: [(&str, &str, &str, &str); 4] = [
+    (
+        "scheduled",
+        "clock",
+        "Scheduled",
+        "a job waits for its time.",
+    ),
+    (
+        "queued",
+        "down",
+        "Queue",
+        "it is due, and waits for a worker.",
+    ),
+    (
+        "started",
+        "right",
+        "Worker",
+        "a robot takes it and does what it says.",
+    ),
+    (
+        "finished",
+        "check",
+        "Finished",
+        "done. What fails goes back on the schedule, and is tried again later.",
+    ),
+];
+
 /// Help and keys, in a dialog that the page's script opens.
 pub(super) fn help(lab: bool) -> Markup {
     html! {
         dialog #help aria-labelledby="help-title" {
             h2 #help-title { "How it works" }
             p { "The pet lives on the server. An hourly job makes it hungry; pressing Sleep schedules a job that wakes it. Stop the server, start it again: it still wakes on time." }
+            ol.way { @for (status, picture, place, means) in WAY {
+                li { span.token data-status=(status) { (icon(picture)) } span { strong { (place) } ": " (means) } }
+            } }
             p { "Jobs take milliseconds. The picture is slowed so that you can follow it; the times in words are the true ones." }
             dl.keys {
                 div { dt { kbd { "F" } } dd { "feed" } }

@@ -29,9 +29,7 @@ pub(crate) fn settings(settings: &Settings<'_>) -> Markup {
         title: &format!("Settings of {}", pet.name),
         theme: settings.theme,
         pets: std::slice::from_ref(pet),
-        current: None,
-        lab: false,
-        live: false,
+        ..Frame::default()
     };
     page(
         &frame,

@@ -13,10 +13,7 @@ fn small(title: &str, theme: Theme, looks: Looks, content: &Markup) -> Markup {
     let frame = Frame {
         title,
         theme,
-        pets: &[],
-        current: None,
-        lab: false,
-        live: false,
+        ..Frame::default()
     };
     page(
         &frame,
@@ -79,7 +76,6 @@ pub(crate) fn problem(status: u16, words: &str, back: Option<&str>, theme: Theme
         404 => "Nobody here",
         429 => "Easy",
         503 => "One moment",
-        500.. => "Something broke",
         _ => "Sorry",
     };
     let looks = Looks {

@@ -96,7 +96,7 @@ mod tests {
             finished(23 * HOUR),
             finished(24 * HOUR),
             event("job.started", 25 * HOUR, json!({})),
-            finished(25 * HOUR),
+            finished(25 * HOUR + 1),
         ];
         let mut today = Today::of(&events, Zone::default(), now);
         assert_eq!(today.words(now), "2 today");

@@ -67,6 +67,11 @@ const ASSETS: &[Asset] = assets! {
     "icon-tired.svg"
     "icon-192.png"
     "icon-512.png"
+    "portrait-cat.png"
+    "portrait-bunny.png"
+    "portrait-bear.png"
+    "portrait-axolotl.png"
+    "portrait-crab.png"
     "nunito.woff2"
     "jetbrains-mono.woff2"
 };

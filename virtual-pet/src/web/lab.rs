@@ -41,7 +41,7 @@ pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Result<R
     let around = Around {
         theme: theme(&headers),
         pets,
-        since: None,
+        ..Around::default()
     };
     let name = world.pet().clone();
     let app = app.inside(world);

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use lullaby::event::{Event, EventId};
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::api::adopt_from;
 use super::assets::packed;
 use super::cookies::{last_visit, theme, zone};
+use super::guard::base_url;
 use super::input::{Bodies, caller};
 use super::problem::Problem;
 use super::{App, Client, encoded, keys, pet_name};
@@ -92,7 +93,9 @@ pub(super) fn remember_key(
 /// `GET /pet/<name>`.
 pub(super) async fn pet(
     State(app): State<App>,
+    client: Client,
     Path(name): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = pet_name(&name)?;
@@ -122,6 +125,7 @@ pub(super) async fn pet(
     let around = Around {
         theme: theme(&headers),
         pets: mine(&app, &headers).await?,
+        origin: base_url(&headers, &uri, client.encrypted),
         since,
     };
     let view = view(&app, pet, events, today, &caller, &headers).await?;

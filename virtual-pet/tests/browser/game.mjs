@@ -25,11 +25,11 @@ export async function freePort() {
   return port;
 }
 
-/** Starts the game; answers its address, and how to end it. */
-export async function startGame(options = [], port = 0) {
+/** Starts the game with these options and environment variables; answers its address, and how to end it. */
+export async function startGame(options = [], port = 0, variables = {}) {
   const child = spawn(PROGRAM, ["--listen", `127.0.0.1:${port}`, ...options], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { PATH: process.env.PATH, RUST_LOG: "error" },
+    env: { PATH: process.env.PATH, RUST_LOG: "error", ...variables },
   });
   const [line] = await once(createInterface(child.stdout), "line");
   const url = /http:\/\/\S+/.exec(line)[0];
@@ -47,8 +47,13 @@ export const startBrowser = () => chromium.launch({
   args: ["--no-sandbox"], // Containers have no user namespaces; the pages are our own.
 });
 
-/** Closes all pages: one that is left open goes on moving, and takes time from the others. */
-export const leave = (browser) => Promise.all(browser.contexts().map((context) => context.close()));
+/** Closes all pages, and leaves their worlds in the lab of the game at `url`: what is left open goes on, and takes time from the others. */
+export const leave = (browser, url) => Promise.all(browser.contexts().map(async (context) => {
+  const world = url && (await context.cookies(`${url}/lab`)).find(({ name }) => name === "lab");
+  // In this order: a page whose world has gone goes elsewhere, and one that is on its way may never close.
+  await context.close();
+  if (world) await fetch(`${url}/lab/leave`, { method: "POST", headers: { Cookie: `lab=${world.value}` }, redirect: "manual" });
+}));
 
 /** A page of a new visitor. Whatever it complains of is in `complaints`. */
 export async function visit(browser, url, options = {}) {
@@ -75,6 +80,22 @@ export async function adopt(url, name, species = "cat", colour = "peach") {
 }
 
 export const act = (url, name, action) => fetch(`${url}/api/pets/${encodeURIComponent(name)}/${action}`, { method: "POST" });
+
+/** A page in a new world of the lab, with a copy of the pet. */
+export async function enter(browser, url, name, options = {}) {
+  const page = await visit(browser, url, options);
+  await page.goto(`${url}/pet/${encodeURIComponent(name)}`);
+  await page.click(`text=Take ${name} to the lab`);
+  await page.waitForURL("**/lab");
+  await live(page);
+  return page;
+}
+
+/** Does one thing in the page's world by its form's path. */
+export const deed = (page, path, value) => page.evaluate(async ([path, value]) => {
+  const response = await fetch(`/lab/${path}`, { method: "POST", headers: { Accept: "application/json", "Content-Type": "application/x-www-form-urlencoded" }, body: new URLSearchParams(value ? { value } : {}) });
+  if (!response.ok) throw new Error(await response.text());
+}, [path, value]);
 
 /** Waits until the page hears of changes. */
 export const live = (page) => page.waitForSelector("#live[data-state=live]");

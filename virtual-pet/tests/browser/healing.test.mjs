@@ -39,6 +39,8 @@ test("a killed server is told of, 503s do not end it, and the nap goes on where 
   await live(page);
   await page.click("form[data-action=sleep] button");
   await page.waitForSelector("[data-row=wake_pet]");
+  const due = () => page.getAttribute("[data-row=wake_pet] .countdown", "data-due");
+  const wakes = await due();
   await game.kill();
   await page.waitForSelector("#live[data-state=reconnecting]");
   await page.waitForSelector("#lost >> text=Connection lost");
@@ -52,6 +54,7 @@ test("a killed server is told of, 503s do not end it, and the nap goes on where 
   try {
     await live(page);
     assert.equal(await page.isVisible("#lost"), false);
+    assert.equal(await due(), wakes, "its row is back, with the same time");
     assert.match(await page.innerText("#restarted"), /The server restarted\. 3 scheduled jobs came back from disk/);
     await picture(page, "restarted-light-1280");
     await page.click("#restarted button");
@@ -118,7 +121,7 @@ test("a player who comes back is told what happened meanwhile", async () => {
     let hunger = 0;
     while (hunger < 2) ({ hunger } = await (await fetch(`${game.url}/api/pets/Alone`)).json());
     await page.goto(`${game.url}/pet/Alone`);
-    assert.match(await page.innerText("#away"), /While you were away \(8 h[\s\S]*game hours passed/);
+    assert.match(await page.innerText("#away"), /While you were away \(8 h[\s\S]*game hours? went by/);
     await picture(page, "away-light-1280");
     await live(page);
     await page.click("#away-close");

@@ -1,7 +1,7 @@
 // The lab: six lessons from the first to the last, and what one can break.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { adopt, leave, live, looksRight, picture, startBrowser, startGame, visit } from "./game.mjs";
+import { adopt, deed, enter, leave, live, looksRight, picture, startBrowser, startGame, visit } from "./game.mjs";
 
 let game, browser;
 before(async () => {
@@ -9,31 +9,13 @@ before(async () => {
   game = await startGame(["--store", "memory:", "--limits", "off"]);
   await adopt(game.url, "Mochi");
 });
-afterEach(async () => {
-  // A world that is left open goes on at its speed, and takes time from the others.
-  for (const context of browser.contexts()) await context.request.post(`${game.url}/lab/leave`, { maxRedirects: 0 });
-  await leave(browser);
-});
+afterEach(() => leave(browser, game.url));
 after(async () => {
   await browser?.close();
   await game?.stop();
 });
 
-/** A page in a new world with a copy of Mochi. */
-async function enter(options = {}) {
-  const page = await visit(browser, game.url, options);
-  await page.goto(`${game.url}/pet/Mochi`);
-  await page.click("text=Take Mochi to the lab");
-  await page.waitForURL("**/lab");
-  await live(page);
-  return page;
-}
-
-/** Does one thing in the page's world by its form's path. */
-const deed = (page, path, value) => page.evaluate(async ([path, value]) => {
-  const response = await fetch(`/lab/${path}`, { method: "POST", headers: { Accept: "application/json", "Content-Type": "application/x-www-form-urlencoded" }, body: new URLSearchParams(value ? { value } : {}) });
-  if (!response.ok) throw new Error(await response.text());
-}, [path, value]);
+const enterWithMochi = (options) => enter(browser, game.url, "Mochi", options);
 
 const begin = (page) => page.click("#lesson .primary");
 const reached = (page, lesson) => page.waitForSelector(`.lesson-step[value="${lesson}"][data-done]`);
@@ -47,7 +29,7 @@ for (const colorScheme of ["light", "dark"]) {
     test(`all six lessons, from the first to the last, ${colorScheme} at ${width}`, async () => {
       const size = { width, height: width === 390 ? 844 : 900 };
       const name = (scene) => `lab-${scene}-${colorScheme}-${width}`;
-      const page = await enter({ colorScheme, viewport: size, reducedMotion: "reduce", bypassCSP: true });
+      const page = await enterWithMochi({ colorScheme, viewport: size, reducedMotion: "reduce", bypassCSP: true });
       await looksRight(page, name("start"));
 
       await begin(page);
@@ -121,7 +103,7 @@ test("without a script one enters, sends a job, and finds the lesson done", asyn
 });
 
 test("a job keeps its token through row, queue, worker and pile; a retry is no failure", async () => {
-  const page = await enter();
+  const page = await enterWithMochi();
   await page.evaluate(() => {
     window.places = new Map();
     window.doubles = [];
@@ -168,7 +150,7 @@ test("a job keeps its token through row, queue, worker and pile; a retry is no f
 });
 
 test("paused workers leave five jobs in their order; started, they run in it", async () => {
-  const page = await enter();
+  const page = await enterWithMochi();
   await page.click("text=Pause workers");
   await page.waitForSelector(".bot[data-state=paused]");
   await page.click("text=Send 5 jobs");
@@ -184,7 +166,7 @@ test("paused workers leave five jobs in their order; started, they run in it", a
 });
 
 test("a job that always fails goes to the shelf, and Requeue puts it back", async () => {
-  const page = await enter();
+  const page = await enterWithMochi();
   await deed(page, "speed", "600");
   await page.click("text=Fail for good");
   await page.waitForSelector("#pile .token[data-status=failed]");
@@ -200,7 +182,7 @@ test("a job that always fails goes to the shelf, and Requeue puts it back", asyn
 });
 
 test("a worker that is unplugged in the middle of a job is seen to be, and the other one finishes that job once", async () => {
-  const page = await enter();
+  const page = await enterWithMochi();
   await page.click("text=Unplug a worker");
   const lost = await page.waitForSelector(".bot[data-state=lost]");
   const lostName = await lost.getAttribute("data-worker");
@@ -217,7 +199,7 @@ test("a worker that is unplugged in the middle of a job is seen to be, and the o
 });
 
 test("two schedulers double nothing", async () => {
-  const page = await enter();
+  const page = await enterWithMochi();
   await page.click("text=Two schedulers");
   await page.waitForSelector(".twins >> text=Two schedulers run");
   for (const slots of [1, 2, 3]) {
@@ -228,7 +210,7 @@ test("two schedulers double nothing", async () => {
 });
 
 test("countdowns and tokens follow the clock at every speed", async () => {
-  const page = await enter();
+  const page = await enterWithMochi();
   for (const [key, speed] of [["1", 1], ["2", 60], ["3", 600]]) {
     await page.keyboard.press(key);
     await page.waitForSelector(`.speeds [value='${speed}'][aria-pressed=true]`);
@@ -261,7 +243,7 @@ test("countdowns and tokens follow the clock at every speed", async () => {
 });
 
 test("nobody sees another visitor's world, and a world that is left is gone for all its pages", async () => {
-  const [one, two] = [await enter(), await enter()];
+  const [one, two] = [await enterWithMochi(), await enterWithMochi()];
   await deed(one, "five");
   await one.waitForSelector("#pile .numeral");
   assert.equal(await two.locator(".numeral").count(), 0);

@@ -87,7 +87,7 @@ test("on a phone sound and help are in a menu, and act from there", async () => 
   await page.tap("#sound");
   assert.equal(await page.getAttribute("#sound", "aria-pressed"), "true");
   await page.tap("#help-button");
-  await page.waitForSelector("dialog[open]");
+  await page.waitForSelector("dialog[open] >> text=a job waits for its time");
   assert.equal(await page.isVisible("#sound"), false, "the menu gave way");
 });
 

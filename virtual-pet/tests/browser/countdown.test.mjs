@@ -1,0 +1,78 @@
+// Countdowns and tokens by the page's clock, which is turned by hand.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { adopt, leave, live, startBrowser, startGame, visit } from "./game.mjs";
+
+let game, browser;
+before(async () => {
+  browser = await startBrowser();
+  game = await startGame(["--store", "memory:", "--limits", "off"]);
+});
+afterEach(() => leave(browser));
+after(async () => {
+  await browser?.close();
+  await game?.stop();
+});
+
+/** A page whose clock is ours, and which hears no more of the server's once it is live. */
+async function open(name, options) {
+  await adopt(game.url, name);
+  const page = await visit(browser, game.url, options);
+  await page.clock.install();
+  await page.addInitScript(() => {
+    const Real = window.EventSource;
+    window.EventSource = class extends Real {
+      addEventListener(kind, hear) { super.addEventListener(kind, (event) => { if (!window.deaf) hear(event); }); }
+    };
+    let hidden = false;
+    Object.defineProperty(document, "hidden", { get: () => hidden });
+    window.hide = (now) => { hidden = now; document.dispatchEvent(new Event("visibilitychange")); };
+  });
+  await page.goto(`${game.url}/pet/${name}`);
+  await live(page);
+  await page.evaluate(() => { window.deaf = true; });
+  return page;
+}
+
+const seconds = (text) => { const [minutes, rest] = text.split(":").map(Number); return minutes * 60 + rest; };
+const countdown = (page) => page.textContent("[data-row=increase_hunger] .countdown");
+
+test("a tab that was hidden for two minutes has its countdowns right as soon as it is seen", async () => {
+  const page = await open("Hidden");
+  await page.clock.runFor(2000);
+  const before = seconds(await countdown(page));
+  await page.evaluate(() => window.hide(true));
+  await page.clock.fastForward(120_000);
+  assert.equal(seconds(await countdown(page)), before, "nothing is drawn for nobody");
+  const shown = await page.evaluate(() => {
+    window.hide(false);
+    return document.querySelector("[data-row=increase_hunger] .countdown").textContent;
+  });
+  assert.ok(Math.abs(before - 120 - seconds(shown)) <= 1, `${before} s, and two minutes later ${shown}`);
+});
+
+test("a token moves toward now and never back, and now stands at the start of the line", async () => {
+  const page = await open("Moving");
+  const places = [];
+  for (let n = 0; n < 58; n++) {
+    await page.clock.runFor(60_000);
+    places.push(await page.evaluate(() => document.querySelector("[data-row=increase_hunger] .token").getBoundingClientRect().left));
+  }
+  for (let n = 1; n < places.length; n++) assert.ok(places[n] < places[n - 1], places.join(" "));
+  const { now, line, token } = await page.evaluate(() => {
+    const left = (selector) => document.querySelector(selector).getBoundingClientRect().left;
+    return { now: getComputedStyle(document.querySelector(".marks .now")).left, line: left("[data-row=increase_hunger] .track"), token: left("[data-row=increase_hunger] .token") };
+  });
+  assert.equal(now, "0px");
+  assert.ok(token > line, "it is not due yet");
+});
+
+test("with reduced motion a second changes nothing but words", async () => {
+  const page = await open("Calm", { reducedMotion: "reduce" });
+  await page.clock.runFor(2000);
+  const words = [".countdown", "#wall-clock"].map((selector) => page.locator(selector));
+  const still = async () => (await page.screenshot({ mask: words, animations: "allow" })).toString("base64");
+  const before = await still();
+  await page.clock.runFor(250);
+  assert.equal(await still(), before);
+});

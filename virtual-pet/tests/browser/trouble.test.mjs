@@ -1,0 +1,69 @@
+// When something is down or broken the page says what, and what it means for the pet.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { adopt, leave, live, looksRight, startBrowser, startGame, visit } from "./game.mjs";
+
+let pages, browser;
+before(async () => {
+  // Pages only: nobody works, nobody schedules. Its hour is due long before the last test looks.
+  [browser, pages] = await Promise.all([startBrowser(), startGame(["web", "--store", "memory:", "--hunger-every", "100ms"])]);
+  await adopt(pages.url, "Alone");
+});
+afterEach(() => leave(browser));
+after(async () => {
+  await browser?.close();
+  await pages?.stop();
+});
+
+test("what broke on our side is told with a number for the log, and the pet is as it was", async () => {
+  const game = await startGame(["--store", "memory:"], 0, { LULLABY_FAILPOINT: "sleep.job_made=panic" });
+  try {
+    await adopt(game.url, "Mochi");
+    for (const colorScheme of ["light", "dark"]) {
+      const page = await visit(browser, game.url, { colorScheme, bypassCSP: true });
+      await page.goto(`${game.url}/pet/Mochi`);
+      // As without a script: the form itself, not what the page makes of it.
+      const [answer] = await Promise.all([page.waitForResponse("**/put_pet_to_sleep/Mochi"), page.evaluate(() => document.querySelector("form[data-action=sleep]").submit())]);
+      await page.waitForSelector("main.small");
+      assert.equal(answer.status(), 500);
+      assert.match(answer.headers()["content-security-policy"], /default-src 'none'/);
+      assert.match(await page.innerText("main"), /Something broke on our side, and the pets are fine\. The server's log has it as [0-9a-f]{32}\./);
+      await looksRight(page, `broken-${colorScheme}-1280`);
+    }
+    const page = await visit(browser, game.url, { bypassCSP: true });
+    await page.goto(`${game.url}/pet/Mochi`);
+    await live(page);
+    await page.click("form[data-action=sleep] button");
+    await page.waitForSelector("#bubble >> text=Something broke on our side");
+    assert.equal(await page.getAttribute("#stage", "data-asleep"), "false");
+    await looksRight(page, "press-that-broke-light-1280");
+  } finally {
+    await game.stop();
+  }
+});
+
+test("while the store does not answer the page says that the pet is safe, and comes back by itself", async () => {
+  const page = await visit(browser, pages.url);
+  let down = true;
+  await page.route("**/pet/Alone", async (route) => {
+    if (!down) return route.continue();
+    const offline = await route.fetch({ url: `${pages.url}/offline` });
+    return route.fulfill({ response: offline, status: 503 });
+  });
+  await page.clock.install();
+  await page.goto(`${pages.url}/pet/Alone`);
+  await page.waitForSelector("svg.pet[data-mood=asleep]");
+  await page.waitForSelector("text=This page tries again by itself.");
+  down = false;
+  await page.clock.fastForward(6000);
+  await page.waitForSelector("main[data-pet=Alone]");
+});
+
+test("without a scheduler the time line says that nobody moves what is due", async () => {
+  const page = await visit(browser, pages.url, { bypassCSP: true });
+  await page.goto(`${pages.url}/pet/Alone`);
+  await live(page);
+  await page.waitForSelector("#rows .unmoved >> text=Nobody is moving due jobs");
+  await page.waitForSelector("#bots >> text=No worker is running. Jobs wait safely in the queue.");
+  await looksRight(page, "nobody-moves-light-1280");
+});
