@@ -45,11 +45,11 @@ const phone = await open("/pet/Nori", { viewport: { width: 390, height: 844 }, d
 await live(phone);
 await take(phone, "phone-dark.png");
 
-const lab = await enter(browser, game.url, "Mochi", { reducedMotion: "reduce", timezoneId: noon(), viewport: { width: 1280, height: 1180 } });
+const lab = await enter(browser, game.url, "Mochi", { reducedMotion: "reduce", timezoneId: noon(), viewport: { width: 1280, height: 920 } });
 await deed(lab, "lesson", "5");
 await deed(lab, "five");
 await lab.waitForSelector("#pile .numeral");
-await lab.click("text=Unplug a worker");
+await deed(lab, "unplug");
 await lab.waitForSelector(".bot[data-state=lost]");
 await take(lab, "lab.jpg", { quality: 82 });
 
