@@ -64,6 +64,28 @@ def test_schedules_of_both_kinds_are_listed_with_their_owners(conn, programs):
     assert [(one["id"], one["queue"], one["function"]) for one in listed] == [(entry.id, "low", "pytasks.add")]
 
 
+def test_a_jobs_page_tells_its_call_its_runs_by_whomever_and_why_it_waits(conn, programs):
+    from rq.rate_limit import RateLimit
+
+    queue = Queue("work", connection=conn)
+    queue.enqueue("demo.fail", message="no milk", job_id="bad")
+    queue.enqueue("demo.add", 1, 2, job_id="good")
+    programs.rq_worker("--burst", "--worker-class", "rq.SimpleWorker", "--name", "python", "work").wait(30)
+    programs.lullaby("requeue", "bad", "good")
+    programs.rust_worker("--queues", "work", "--burst").wait(30)
+    text = programs.lullaby("job", "bad")
+    for part in ('call        demo.fail(message="no milk")', "failed: no try is left", "failed on python: ValueError: no milk", "error       no milk"):
+        assert part in text, text
+    told = json.loads(programs.lullaby("--json", "job", "good"))
+    assert [(run["outcome"], run["worker"] == "python") for run in told["history"]] == [("finished", True), ("finished", False)]
+    assert all(run["started_at"] and run["ended_at"] for run in told["history"]), told["history"]
+    assert (told["args"], told["result"], told["why"]) == ([1, 2], 3, "it is done")
+    for id in ("holds", "waits"):
+        queue.enqueue("demo.add", 1, 2, job_id=id, rate_limit=RateLimit("api", 1))
+    assert "rate_limited: it waits for a free slot of its rate limit" in programs.lullaby("job", "waits")
+    assert "1 rate_limited" in programs.lullaby("info")
+
+
 def test_stop_is_for_jobs_that_run(conn, programs):
     queue = Queue("work", connection=conn)
     waiting = queue.enqueue_in(datetime.timedelta(hours=1), "demo.add", 1, 2)

@@ -1,6 +1,9 @@
 """How ours reach Redis: every kind of address, users and passwords, TLS; and what they warn of at the start."""
 
+import json
 import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 import redis
@@ -66,6 +69,29 @@ def test_a_job_goes_round_by_each_kind_of_address(server, programs, url):
     assert conn.lrange("rq:queue:default", 0, -1) == [b"one"]
     programs.run(BIN / "examples" / "worker", "--url", url, "--burst", **trust)
     assert conn.zscore("rq:finished:default", "one")
+
+
+def test_the_game_keeps_its_pets_on_a_server_that_speaks_tls(server, programs, tmp_path):
+    conn, places = server
+    conn.flushdb()
+    port = free_port()
+    programs.start(
+        BIN / "virtual-pet", "--store", f"rediss://ann:p%40ss%2Fword@{places['tls']}/3", "--listen", f"127.0.0.1:{port}",
+        SSL_CERT_FILE=places["ca"],
+    )
+
+    def asks(path, pet=None):
+        body = json.dumps(pet).encode() if pet else None
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, {"content-type": "application/json"})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return json.load(answer)
+        except urllib.error.URLError:
+            return None
+
+    wait_for(lambda: asks("/api/pets", {"name": "Mochi", "species": "cat", "colour": "peach"}), "the game")
+    assert asks("/api/pets/Mochi")["name"] == "Mochi"
+    wait_for(lambda: conn.smembers("rq:workers"), "its worker")
 
 
 @pytest.mark.parametrize("url, part", [

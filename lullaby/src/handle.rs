@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::client::Lullaby;
 use crate::clock::until;
 use crate::error::{Error, Result};
+use crate::event::EventId;
+use crate::history::{Attempt, history};
 use crate::job::{Job, JobId, Status};
 use crate::store::{Canceled, Deleted, Requeued, Topic};
 
@@ -61,6 +63,24 @@ impl<O> JobHandle<O> {
     /// A store error.
     pub async fn status(&self) -> Result<Option<Status>> {
         Ok(self.job().await?.map(|job| job.status))
+    }
+
+    /// Its executions, oldest first, as far as anybody still knows: its subject's events tell of each, Redis keeps the last ten that ended with
+    /// a result or for good, and the job itself tells of its last one. Empty if it never ran.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn history(&self) -> Result<Vec<Attempt>> {
+        let Some(job) = self.job().await? else {
+            return Ok(Vec::new());
+        };
+        let store = self.lullaby.store();
+        let events = match &job.template.subject {
+            Some(subject) => store.events(Some(subject), EventId(0), usize::MAX).await?,
+            None => Vec::new(),
+        };
+        let kept = store.results(&self.id).await?;
+        Ok(history(&job, &events, kept))
     }
 
     /// Withdraws it if it waits, asks it to stop if it runs. Jobs that depend on it go on waiting.

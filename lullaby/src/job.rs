@@ -147,8 +147,7 @@ impl Default for QueueName {
 }
 
 /// Where a job stands. RQ's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Status {
     /// Known, but nowhere yet.
@@ -169,11 +168,49 @@ pub enum Status {
     Canceled,
     /// Stopped while it ran.
     Stopped,
+    /// Waits for a slot of its rate limit. Only on Redis: RQ 3's.
+    RateLimited,
+    /// What it waited for has ended, and it is about to be queued. Only on Redis, and only for as long as RQ 3 takes.
+    ReadyToEnqueue,
+    /// A word that this library does not know: some newer program wrote it, on a Redis that is shared with ours.
+    Other(OtherStatus),
+}
+
+/// A [`Status`] that only a newer program knows. Its first 31 bytes are kept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OtherStatus {
+    bytes: [u8; 31],
+    length: u8,
+}
+
+impl OtherStatus {
+    fn new(text: &str) -> Self {
+        let mut bytes = [0; 31];
+        let mut kept = text.len().min(bytes.len());
+        while !text.is_char_boundary(kept) {
+            kept -= 1;
+        }
+        bytes[..kept].copy_from_slice(&text.as_bytes()[..kept]);
+        let length = u8::try_from(kept).unwrap_or_default();
+        Self { bytes, length }
+    }
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for OtherStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
 }
 
 impl Status {
-    /// All of them, in the order of a job's life.
-    pub const ALL: [Self; 9] = [
+    /// All that are known.
+    pub const ALL: [Self; 11] = [
         Self::Created,
         Self::Scheduled,
         Self::Queued,
@@ -183,7 +220,16 @@ impl Status {
         Self::Deferred,
         Self::Canceled,
         Self::Stopped,
+        Self::RateLimited,
+        Self::ReadyToEnqueue,
     ];
+
+    /// As a store has it: a word that is not known stays what it is.
+    #[cfg(feature = "redis")]
+    pub(crate) fn from_store(text: &str) -> Self {
+        text.parse()
+            .unwrap_or_else(|_| Self::Other(OtherStatus::new(text)))
+    }
 
     /// True for finished, failed, canceled and stopped.
     #[must_use]
@@ -194,15 +240,22 @@ impl Status {
         )
     }
 
-    /// True for scheduled, queued and deferred: a call in wait can still be replaced or withdrawn.
+    /// True for those that wait, for a time, a worker, other jobs or a slot: such a call can still be replaced or withdrawn.
     #[must_use]
     pub fn is_waiting(self) -> bool {
-        matches!(self, Self::Scheduled | Self::Queued | Self::Deferred)
+        matches!(
+            self,
+            Self::Scheduled
+                | Self::Queued
+                | Self::Deferred
+                | Self::RateLimited
+                | Self::ReadyToEnqueue
+        )
     }
 
     /// RQ's word.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Created => "created",
             Self::Scheduled => "scheduled",
@@ -213,7 +266,25 @@ impl Status {
             Self::Deferred => "deferred",
             Self::Canceled => "canceled",
             Self::Stopped => "stopped",
+            Self::RateLimited => "rate_limited",
+            Self::ReadyToEnqueue => "ready_to_enqueue",
+            Self::Other(word) => word.as_str(),
         }
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Status {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(text
+            .parse()
+            .unwrap_or_else(|_| Self::Other(OtherStatus::new(&text))))
     }
 }
 
@@ -230,7 +301,7 @@ impl std::str::FromStr for Status {
             .into_iter()
             .find(|status| status.as_str() == text)
             .ok_or_else(|| {
-                let known = Self::ALL.map(Self::as_str).join(", ");
+                let known = Self::ALL.each_ref().map(Self::as_str).join(", ");
                 Error::invalid(format!("expected a status ({known}), got {text:?}"))
             })
     }

@@ -400,5 +400,12 @@ fn because(job: &Job, now: Timestamp, heard: bool) -> String {
         Status::Canceled => "it was withdrawn before it ran".to_owned(),
         Status::Stopped => "it was stopped while it ran".to_owned(),
         Status::Created => "it is known, but nowhere yet".to_owned(),
+        Status::RateLimited => "it waits for a free slot of its rate limit".to_owned(),
+        Status::ReadyToEnqueue => {
+            "what it waited for has ended, and it is about to enter its queue".to_owned()
+        }
+        Status::Other(_) => {
+            "a newer program than this one set that, and this one leaves it alone".to_owned()
+        }
     }
 }

@@ -16,9 +16,11 @@ const ALWAYS: [(Status, &str); 3] = [
     (Status::Finished, "finished"),
     (Status::Failed, "failed"),
 ];
-const SOMETIMES: [Status; 4] = [
+const SOMETIMES: [Status; 6] = [
     Status::Scheduled,
     Status::Deferred,
+    Status::RateLimited,
+    Status::ReadyToEnqueue,
     Status::Canceled,
     Status::Stopped,
 ];

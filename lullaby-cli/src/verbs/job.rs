@@ -1,8 +1,9 @@
 //! `lullaby job ID`
 
-use lullaby::{Job, JobId, Lullaby, Timestamp};
+use lullaby::{Attempt, Job, JobId, Lullaby, Timestamp};
+use serde_json::json;
 
-use crate::print::{Out, job_json, relative};
+use crate::print::{Out, job_json, relative, span};
 
 /// Shows all about one job.
 #[derive(clap::Args, Debug)]
@@ -13,7 +14,8 @@ pub(crate) struct ShowJob {
 
 impl ShowJob {
     pub(crate) async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
-        let Some(job) = lullaby.job(self.id.clone()).job().await? else {
+        let handle = lullaby.job(self.id.clone());
+        let Some(job) = handle.job().await? else {
             eprintln!(
                 "lullaby: there is no job {} (any more): a finished one is kept for its result_ttl",
                 self.id
@@ -21,12 +23,55 @@ impl ShowJob {
             return Ok(false);
         };
         let why = lullaby.why_job(&self.id).await?.because;
-        out.show(&job_json(&job), || text(&job, lullaby.now(), &why))?;
+        let history = handle.history().await?;
+        let mut json = job_json(&job);
+        json["why"] = json!(why);
+        json["history"] = history.iter().map(attempt_json).collect();
+        out.show(&json, || text(&job, &history, lullaby.now(), &why))?;
         Ok(true)
     }
 }
 
-fn text(job: &Job, now: Timestamp, why: &str) -> String {
+fn attempt_json(attempt: &Attempt) -> serde_json::Value {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    json!({
+        "started_at": time(attempt.started_at),
+        "ended_at": time(attempt.ended_at),
+        "outcome": attempt.outcome,
+        "worker": attempt.worker,
+        "error": attempt.error,
+    })
+}
+
+/// `2026-11-26T01:00:00.000Z  0.250s  failed on worker-1: no milk`
+fn attempt_line(attempt: &Attempt) -> String {
+    let Attempt {
+        started_at,
+        ended_at,
+        ..
+    } = attempt;
+    let at = started_at
+        .or(*ended_at)
+        .map(|at| at.to_string())
+        .unwrap_or_default();
+    let took = match (started_at, ended_at) {
+        (Some(started), Some(ended)) => span(ended.since(*started)),
+        _ => String::new(),
+    };
+    let by = attempt
+        .worker
+        .as_ref()
+        .map_or_else(String::new, |worker| format!(" on {worker}"));
+    // A traceback says last what went wrong.
+    let why = attempt.error.as_deref().unwrap_or_default().trim();
+    let why = why
+        .lines()
+        .last()
+        .map_or_else(String::new, |line| format!(": {line}"));
+    format!("{at}  {took:>8}  {}{by}{why}", attempt.outcome)
+}
+
+fn text(job: &Job, history: &[Attempt], now: Timestamp, why: &str) -> String {
     let template = &job.template;
     let mut lines = vec![
         ("job", job.id.to_string()),
@@ -85,6 +130,10 @@ fn text(job: &Job, now: Timestamp, why: &str) -> String {
                 job.failures, job.lost
             ),
         ));
+    }
+    for (number, attempt) in history.iter().enumerate() {
+        let name = if number == 0 { "history" } else { "" };
+        lines.push((name, attempt_line(attempt)));
     }
     if !template.meta.is_empty() {
         let meta = serde_json::Value::Object(template.meta.clone());

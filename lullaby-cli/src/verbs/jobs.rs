@@ -9,7 +9,7 @@ use crate::print::{Out, job_json, relative, table};
 /// Lists jobs: waiting ones in the order they will run, scheduled ones by due time, ended ones newest first.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Jobs {
-    /// With this status: scheduled, queued, deferred, started, finished, failed, canceled, stopped
+    /// With this status: scheduled, queued, deferred, rate_limited, started, finished, failed, canceled, stopped
     #[arg(long, short)]
     status: Option<Status>,
     /// In this queue

@@ -28,6 +28,7 @@ pub use self::signal::{Signal, Signals, Topic};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::event::{Event, EventId, NewEvent};
+use crate::history::Attempt;
 use crate::job::{Execution, Job, JobId, JobSpec, QueueName, Status};
 use crate::schedule::{LedgerLine, ScheduleId, ScheduleRecord};
 
@@ -391,6 +392,11 @@ pub struct Swept {
 pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// Jobs by id.
     async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Job>>>;
+
+    /// What is kept of a job's ended executions beside the job itself, at most a hundred.
+    async fn results(&self, _id: &JobId) -> Result<Vec<Attempt>> {
+        Ok(Vec::new())
+    }
 
     /// A page of the jobs that match.
     async fn list_jobs(&self, filter: &JobFilter) -> Result<Vec<Job>>;

@@ -57,6 +57,22 @@ async fn a_panic_is_caught_and_recorded_and_the_worker_goes_on() {
 }
 
 #[tokio::test]
+async fn a_jobs_history_tells_of_each_run() {
+    let (_, queue, worker) = start(&Arc::default()).await;
+    let job = NewJob::new(Flaky { failures: 1 })
+        .retry(lullaby::Retry::times(2))
+        .subject("pet");
+    let job = queue.enqueue(job).await.expect("enqueued");
+    job.wait(PATIENCE).await.expect("finishes");
+    let history = job.history().await.expect("read");
+    let outcomes: Vec<_> = history.iter().map(|run| run.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["retrying", "finished"]);
+    assert!(history[0].error.is_some() && history[1].error.is_none());
+    assert!(history.iter().all(|run| run.ended_at >= run.started_at));
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn an_unknown_task_fails_with_its_name_and_the_known_ones() {
     let (_, queue, worker) = start(&Arc::default()).await;
     let job = queue.enqueue(Unknown {}).await.expect("enqueued");

@@ -5,7 +5,7 @@ use lullaby::clock::{Clock, SystemClock, until};
 use lullaby::job::Status;
 use lullaby::store::redis::RedisStore;
 use lullaby::store::redis::redis::{Cmd, Value};
-use lullaby::store::{Deleted, Ending, Page, Renewed, Restored, Settled, Topic};
+use lullaby::store::{Canceled, Deleted, Ending, Page, Renewed, Restored, Settled, Topic};
 use std::time::Duration;
 
 use crate::drivers;
@@ -301,6 +301,28 @@ async fn a_scheduled_id_without_a_hash_has_a_minute_to_get_one() {
     );
 }
 
+#[tokio::test]
+async fn a_status_of_a_newer_rq_is_shown_as_it_stands_and_left_alone() {
+    let python = Python::new().await;
+    let world = &python.world;
+    python.enqueues("a").await;
+    python.sets("a", &["status", "paused_by_rq_4"]).await;
+    let job = world.job("a").await;
+    assert_eq!(job.status.as_str(), "paused_by_rq_4");
+    let json = serde_json::to_value(&job).expect("JSON");
+    assert_eq!(json["status"], "paused_by_rq_4");
+    assert!(world.claim(1).await.is_empty());
+    let status = job.status;
+    assert_eq!(world.cancel("a").await, Canceled::Ended { status });
+    // However long it is.
+    python.sets("a", &["status", &"ü".repeat(100)]).await;
+    assert_eq!(world.job("a").await.status.as_str(), "ü".repeat(15));
+    // What RQ 3 lets in stands so between two steps of its.
+    python.sets("a", &["status", "ready_to_enqueue"]).await;
+    python.run("ZADD", "ready:default", &["1", "a"]).await;
+    assert_eq!(world.list_status(Status::ReadyToEnqueue).await, ["a"]);
+}
+
 // What Python's workers lose on the way ----------------------------------------------------------------------------------------
 
 #[tokio::test]
@@ -380,6 +402,32 @@ async fn an_id_that_a_worker_of_several_queues_lost_is_found_by_its_status() {
         ["lost", "waits0", "waits1", "waits2", "waits3", "waits4"]
     );
     assert_eq!(python.reaps().await, nothing());
+}
+
+#[tokio::test]
+async fn an_id_lost_among_thousands_of_jobs_is_found_by_a_walk_that_goes_on_where_it_stopped() {
+    let python = Python::new().await;
+    let world = &python.world;
+    python.enqueues("lost").await;
+    python.run("LPOP", "queue:default", &[]).await;
+    world.pass(1);
+    let crowd = (0..4000).map(|number| job(&format!("waits{number}")));
+    world.enqueue(crowd).await;
+    // A round goes on for as long as it may, which on this machine may be one step.
+    let mut rounds = 0;
+    while python.number("HLEN", "lullaby:stranded", &[]).await == 0.0 {
+        assert_eq!(python.reaps().await, nothing());
+        rounds += 1;
+        assert!(rounds < 1000, "the walk never comes by");
+    }
+    world.pass(45_000);
+    let mut found = nothing();
+    while found == nothing() {
+        found = python.reaps().await;
+        rounds += 1;
+        assert!(rounds < 2000, "the walk never comes by again");
+    }
+    assert_eq!(found, returned("lost"));
 }
 
 // Two deadlines ----------------------------------------------------------------------------------------------------------------
@@ -603,6 +651,49 @@ async fn the_result_of_a_job_that_python_deleted_does_not_speak_for_a_new_one_of
     let started = world.start(job("b").result_ttl(Duration::ZERO)).await;
     assert_eq!(world.settle(&started, finished()).await, Settled::Done);
     assert_eq!(python.number("EXISTS", "results:b", &[]).await, 0.0);
+}
+
+#[tokio::test]
+async fn what_python_deletes_and_makes_anew_while_it_runs_is_another_job() {
+    let python = Python::new().await;
+    let world = &python.world;
+    let old = world.start(job("a")).await;
+    // `job.delete()`, and the same id enqueued again.
+    python.run("DEL", "job:a", &[]).await;
+    let member = format!("a:{:032x}", old.token.expect("a token").0);
+    python.run("ZREM", "wip:default", &[&member]).await;
+    python.enqueues("a").await;
+    world.pass(10_000);
+    let new = one(world.claim(1).await);
+    assert_eq!(world.settle(&old, finished()).await, Settled::TakenOver);
+    assert_eq!(world.status("a").await, Some(Status::Started));
+    // The lease of the old one is over, that of the new one is not.
+    world.pass(5_000);
+    assert_eq!(python.reaps().await, nothing());
+    assert_eq!(world.settle(&new, finished()).await, Settled::Done);
+    assert_eq!(python.number("ZCARD", "wip:default", &[]).await, 0.0);
+    world.pass(15_000);
+    assert_eq!(python.reaps().await, nothing());
+    assert_eq!(world.status("a").await, Some(Status::Finished));
+}
+
+#[tokio::test]
+async fn a_run_whose_data_python_deletes_meanwhile_ends_as_it_began_and_only_its_next_run_lacks_it()
+{
+    let python = Python::new().await;
+    let world = &python.world;
+    python.enqueues("a").await;
+    python.enqueues("b").await;
+    let claimed = world.claim(2).await;
+    for name in ["a", "b"] {
+        python.run("HDEL", &format!("job:{name}"), &["data"]).await;
+    }
+    assert_eq!(world.settle(&claimed[0], finished()).await, Settled::Done);
+    assert_eq!(world.status("a").await, Some(Status::Finished));
+    let settled = world.settle(&claimed[1], Ending::HandedBack).await;
+    assert_eq!(settled, Settled::Done);
+    assert!(world.claim(1).await.is_empty());
+    assert_eq!(python.quarantine().await.len(), 1);
 }
 
 #[tokio::test]

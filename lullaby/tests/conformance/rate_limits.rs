@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use lullaby::job::Job;
-use lullaby::store::{Ending, Renewed, Requeued, Settled};
+use lullaby::job::{Job, Status};
+use lullaby::store::{Ending, JobFilter, Renewed, Requeued, Settled};
 
 use crate::beside_python::{Python, nothing, returned};
 use crate::kills::Random;
 use crate::soak;
 use crate::specs::{With, job};
-use crate::world::{LEASE, execution, failed, finished, id, one};
+use crate::world::{LEASE, execution, failed, finished, id, one, queue};
 
 /// The limiter that these jobs share, and what it holds.
 struct Limiter {
@@ -214,6 +214,29 @@ async fn who_has_a_key_but_no_number_has_no_limit() {
     assert_eq!(limit.python.world.move_due().await, 1);
     assert_eq!(limit.line().await, ["a"]);
     assert_eq!(limit.python.number("EXISTS", "rl-keys", &[]).await, 0.0);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_slot_is_listed_and_counted_as_what_it_is() {
+    let limit = Limiter::new(1).await;
+    let world = &limit.python.world;
+    for name in ["a", "b", "c"] {
+        limit.enqueues(name, &[]).await;
+        world.pass(1);
+    }
+    let waits = Status::RateLimited;
+    assert_eq!(world.status("b").await, Some(waits));
+    assert_eq!(world.list_status(waits).await, ["b", "c"]);
+    assert_eq!(world.list_status(Status::Queued).await, ["a"]);
+    let queues = world.store.queues().await.expect("read");
+    assert_eq!(one(queues).counts[&waits], 2);
+    let on = |name| JobFilter {
+        queue: Some(queue(name)),
+        status: Some(waits),
+        ..JobFilter::default()
+    };
+    let count = async |name| world.store.count_jobs(&on(name)).await.expect("counted");
+    assert_eq!((count("default").await, count("other").await), (2, 0));
 }
 
 // Out of it ------------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ pub(crate) struct Shown {
     /// Its task.
     pub(crate) task: String,
     /// Where it stands, in RQ's word.
-    pub(crate) status: &'static str,
+    pub(crate) status: lullaby::Status,
     /// When it is or was due, for people.
     pub(crate) due: Option<String>,
 }

@@ -321,14 +321,14 @@ pub(super) fn code(view: &View) -> Markup {
         .map(|entry| Shown {
             id: entry.id.clone(),
             task: entry.task.clone(),
-            status: "scheduled",
+            status: Status::Scheduled,
             due: Some(view.zone.time(entry.due_at)),
         })
         .collect();
     let ran = view.agenda.recent.iter().take(6).map(|job| Shown {
         id: job.id.to_string(),
         task: job.template.task.clone(),
-        status: job.status.as_str(),
+        status: job.status,
         due: job.due_at.map(|due| view.zone.time(due)),
     });
     jobs.extend(ran);

@@ -3,7 +3,7 @@
 //! | ours | what |
 //! |---|---|
 //! | `lullaby_n` | the job's number: the order in which jobs were made |
-//! | `lullaby_due` `lullaby_expires` `lullaby_lease` | instants in ms: when it is due; when it goes, if it is queued or canceled (RQ's registries say it of others); when its lease ends, once it was renewed |
+//! | `lullaby_due` `lullaby_expires` `lullaby_lease` | instants in ms: when it is due; when it goes, if it waits in line or is canceled (RQ's registries say it of others); when its lease ends, once it was renewed |
 //! | `lullaby_run` | of the last execution of ours: the token, `started_at`, a mark (`scripts/claim.lua`), the lease in ms |
 //! | `lullaby_failures` `lullaby_lost` `lullaby_stop` `lullaby_beat` | counts and marks |
 //! | `lullaby_error` | why it failed last |
@@ -308,8 +308,7 @@ impl Hash {
 
     fn status(&self) -> Status {
         self.text("status")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(Status::Created)
+            .map_or(Status::Created, |text| Status::from_store(&text))
     }
 
     pub(super) fn subject(&self) -> Option<String> {
@@ -356,7 +355,9 @@ impl Hash {
             _ => template.options.failure_ttl,
         };
         let expires_at = match status {
-            Status::Queued | Status::Canceled => self.millis("lullaby_expires"),
+            Status::Queued | Status::RateLimited | Status::Canceled => {
+                self.millis("lullaby_expires")
+            }
             _ => ended_at.zip(kept_for).map(|(ended, ttl)| ended + ttl),
         };
         let renewed = self.millis("lullaby_lease");

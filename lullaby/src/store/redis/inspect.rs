@@ -18,11 +18,12 @@ use super::zlib::{Inflated, inflate};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::event::{Event, EventId};
+use crate::history::Attempt;
 use crate::job::{Job, JobId, QueueName, Status};
 use crate::store::{JobFilter, Page, QueueInfo};
 
 /// The statuses that have a list or registry of their own.
-const LISTED: [Status; 8] = [
+const LISTED: [Status; 9] = [
     Status::Scheduled,
     Status::Queued,
     Status::Started,
@@ -31,6 +32,7 @@ const LISTED: [Status; 8] = [
     Status::Deferred,
     Status::Canceled,
     Status::Stopped,
+    Status::ReadyToEnqueue,
 ];
 
 /// What decides whether and where a job is listed.
@@ -87,6 +89,14 @@ impl Core {
         Ok(jobs)
     }
 
+    pub(super) async fn read_results(&self, id: &JobId) -> Result<Vec<Attempt>> {
+        let mut command = redis::cmd("XREVRANGE");
+        let key = self.keys.results(id.as_str());
+        command.arg(key).arg("+").arg("-").arg("COUNT").arg(100);
+        let entries = array(self.link.command(&command).await?)?;
+        entries.into_iter().map(attempt).collect()
+    }
+
     async fn queue_names(&self, only: Option<&QueueName>) -> Result<Vec<String>> {
         if let Some(queue) = only {
             return Ok(vec![queue.as_str().to_owned()]);
@@ -108,8 +118,27 @@ impl Core {
             Status::Queued => self.keys.queue(queue),
             Status::Started => self.keys.registry("wip", queue),
             Status::Stopped => self.keys.stopped(queue),
+            Status::ReadyToEnqueue => self.keys.registry("ready", queue),
             other => self.keys.registry(other.as_str(), queue),
         }
+    }
+
+    /// Those that wait for a slot of a rate limit, limit by limit. Their lists know no queues.
+    async fn rate_limited_ids(&self) -> Result<Vec<JobId>> {
+        let mut command = redis::cmd("SMEMBERS");
+        command.arg(self.keys.rate_limits());
+        let mut limits = texts(self.link.command(&command).await?)?;
+        limits.sort_unstable();
+        let mut pipe = redis::pipe();
+        for limit in &limits {
+            let key = self.keys.rate_limited(limit);
+            pipe.cmd("ZRANGE").arg(key).arg(0).arg(-1);
+        }
+        let mut ids = Vec::new();
+        for list in self.link.pipeline(&pipe).await? {
+            ids.extend(texts(list)?.iter().map(|id| JobId::from_store(id)));
+        }
+        Ok(ids)
     }
 
     /// The ids in the lists of these statuses, queue by queue, each once.
@@ -196,7 +225,13 @@ impl Core {
                 let ids = texts(self.link.command(&command).await?)?;
                 ids.iter().map(|id| JobId::from_store(id)).collect()
             }
-            _ => self.ids_of(&statuses, &queues, filter).await?,
+            _ => {
+                let mut ids = self.ids_of(&statuses, &queues, filter).await?;
+                if status.is_none_or(|status| status == Status::RateLimited) {
+                    ids.extend(self.rate_limited_ids().await?);
+                }
+                ids
+            }
         };
         let mut briefs = self.briefs(&ids).await?;
         briefs.retain(|one| {
@@ -214,7 +249,7 @@ impl Core {
                     .is_none_or(|until| one.rank <= until.as_millis())
         });
         match status {
-            Some(Status::Queued) => {}
+            Some(Status::Queued | Status::RateLimited) => {}
             Some(status) if status.is_ended() => {
                 briefs.sort_by_key(|one| Reverse((one.rank, one.number)));
             }
@@ -291,12 +326,21 @@ impl Core {
             }
         }
         let mut lengths = self.link.pipeline(&pipe).await?.into_iter();
+        let mut rate_limited: BTreeMap<String, u64> = BTreeMap::new();
+        for one in self.briefs(&self.rate_limited_ids().await?).await? {
+            let waits = one.status == Status::RateLimited;
+            *rate_limited.entry(one.queue).or_default() += u64::from(waits);
+        }
         let mut infos = Vec::new();
         for name in names {
             let mut counts = BTreeMap::new();
             for status in LISTED {
                 counts.insert(status, count(lengths.next().unwrap_or(Value::Nil))?);
             }
+            counts.insert(
+                Status::RateLimited,
+                rate_limited.get(&name).copied().unwrap_or(0),
+            );
             // RQ keeps those that were stopped among those that failed.
             let stopped = counts.get(&Status::Stopped).copied().unwrap_or(0);
             if let Some(failed) = counts.get_mut(&Status::Failed) {
@@ -379,10 +423,9 @@ fn brief(id: &JobId, values: &[Option<String>]) -> Option<Brief> {
     if status.is_none() && created_at.is_none() {
         return None;
     }
-    let status: Status = status
+    let status = status
         .as_ref()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(Status::Created);
+        .map_or(Status::Created, |text| Status::from_store(text));
     let ms = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
     let instant = |text: &Option<String>| {
         let at: Option<Timestamp> = text.as_ref().and_then(|text| text.parse().ok());
@@ -429,14 +472,47 @@ fn add_result(job: &mut Job, stream: Value) -> Result<()> {
                 Err(_) => "\"(unreadable)\"".to_owned(),
             },
         );
-    } else if let Some(text) = fields.text("exc_string") {
-        let text = BASE64.decode(text).map(|bytes| inflate(&bytes));
-        job.error = match text {
-            Ok(Inflated::Whole(bytes)) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-            _ => Some("(unreadable)".to_owned()),
-        };
+    } else if let Some(traceback) = traceback(&fields) {
+        job.error = Some(traceback);
     }
     Ok(())
+}
+
+fn traceback(fields: &Hash) -> Option<String> {
+    let text = fields.text("exc_string")?;
+    let text = BASE64.decode(text).map(|bytes| inflate(&bytes));
+    Some(match text {
+        Ok(Inflated::Whole(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        _ => "(unreadable)".to_owned(),
+    })
+}
+
+/// One entry of a stream of results: how one execution ended.
+fn attempt(entry: Value) -> Result<Attempt> {
+    let [id, fields] = super::answer::tuple(entry)?;
+    let (id, fields) = (super::answer::text(id)?, Hash::new(fields));
+    let seconds = |name: &str| {
+        let seconds: f64 = fields.text(name)?.parse().ok()?;
+        Some(Timestamp::from_millis((seconds * 1000.0).round() as i64))
+    };
+    let written_at = || {
+        let ms = id.split('-').next()?.parse().ok()?;
+        Some(Timestamp::from_millis(ms))
+    };
+    // RQ's `Result.Type`.
+    let outcome = match fields.text("type").as_deref() {
+        Some("1") => "finished",
+        Some("3") => "stopped",
+        Some("4") => "retrying",
+        _ => "failed",
+    };
+    Ok(Attempt {
+        started_at: seconds("execution_started_at"),
+        ended_at: seconds("execution_ended_at").or_else(written_at),
+        outcome: outcome.to_owned(),
+        worker: fields.text("worker_name"),
+        error: traceback(&fields),
+    })
 }
 
 fn event(entry: Value) -> Option<Event> {

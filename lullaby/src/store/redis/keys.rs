@@ -53,7 +53,7 @@ impl Keys {
         format!("{}results:{id}", self.rq)
     }
 
-    /// `wip`, `finished`, `failed`, `scheduled`, `deferred` or `canceled`.
+    /// `wip`, `finished`, `failed`, `scheduled`, `deferred`, `ready` or `canceled`.
     pub(super) fn registry(&self, name: &str, queue: &str) -> String {
         format!("{}{name}:{queue}", self.rq)
     }
@@ -61,6 +61,16 @@ impl Keys {
     /// Those in `rq:failed:<q>` that were stopped; RQ keeps both in one registry.
     pub(super) fn stopped(&self, queue: &str) -> String {
         format!("{}stopped:{queue}", self.own)
+    }
+
+    /// The names of RQ 3's rate limits.
+    pub(super) fn rate_limits(&self) -> String {
+        format!("{}rl-keys", self.rq)
+    }
+
+    /// Those that wait for a slot of this limit.
+    pub(super) fn rate_limited(&self, limit: &str) -> String {
+        format!("{}rl:{limit}:rate_limited", self.rq)
     }
 
     pub(super) fn workers(&self) -> String {

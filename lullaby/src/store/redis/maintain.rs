@@ -1,6 +1,6 @@
 //! Returning what was lost, dropping what is over, and asking whether the server would take a write.
 
-use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -18,8 +18,30 @@ use crate::store::{POISON_LOSSES, Reaped, Swept};
 /// A worker that has not been seen for longer is gone: three of its usual 30 s heartbeats.
 const WORKER_TTL: Duration = Duration::from_secs(90);
 
-/// Over how many keys one round goes in search of lost jobs: a millisecond of the server's time.
+/// Over how many keys the search for lost jobs goes in one step: 2 to 4 ms of the server's time.
 const WALK: usize = 1000;
+
+/// The search takes one part in so many of this process's time, and so at most as much of the server's: a million jobs take it three minutes.
+const WALK_SHARE: u32 = 50;
+
+/// The most that it takes in one round, however long the last one is ago.
+const WALK_ROUND: Duration = Duration::from_millis(500);
+
+/// Where the search for jobs that Python lost goes on.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    /// As `SCAN` counts; 0 is the beginning.
+    cursor: u64,
+    /// When the last round ended, on the monotonic clock.
+    rested_since: Duration,
+}
+
+impl Walk {
+    /// How long a round may take that begins now.
+    fn budget(&self, now: Duration) -> Duration {
+        (now.saturating_sub(self.rested_since) / WALK_SHARE).min(WALK_ROUND)
+    }
+}
 
 impl Core {
     pub(super) async fn reap_all(&self, limit: usize) -> Result<Reaped> {
@@ -55,15 +77,29 @@ impl Core {
         }
     }
 
-    /// What Python's workers lost on the way, found a few at a time.
+    /// What Python's workers lost on the way: by a walk over all jobs, in short steps, that goes on in the next round if it takes long.
     async fn recover(&self) -> Result<Vec<JobId>> {
-        let from = self.walk.load(Ordering::Relaxed);
-        let call = self.script(&scripts::RECOVER).arg(from).arg(WALK);
-        let [next, returned] = tuple(self.link.call(call).await?)?;
-        let next = text(next)?.parse().unwrap_or(0);
-        self.walk.store(next, Ordering::Relaxed);
-        let returned = texts(returned)?;
-        Ok(returned.iter().map(|id| JobId::from_store(id)).collect())
+        let clock = self.server.host();
+        let begun = clock.monotonic();
+        let (mut cursor, budget) = {
+            let walk = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
+            (walk.cursor, walk.budget(begun))
+        };
+        let mut found = Vec::new();
+        loop {
+            let call = self.script(&scripts::RECOVER).arg(cursor).arg(WALK);
+            let [next, returned] = tuple(self.link.call(call).await?)?;
+            cursor = text(next)?.parse().unwrap_or(0);
+            let returned = texts(returned)?;
+            found.extend(returned.iter().map(|id| JobId::from_store(id)));
+            let ended = clock.monotonic();
+            let mut walk = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
+            walk.cursor = cursor;
+            walk.rested_since = ended;
+            if cursor == 0 || ended.saturating_sub(begun) >= budget {
+                return Ok(found);
+            }
+        }
     }
 
     pub(super) async fn sweep_all(&self, limit: usize) -> Result<Swept> {
@@ -97,5 +133,22 @@ impl Core {
             )));
         };
         answer.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_walk_takes_a_small_part_of_the_time_however_often_it_is_asked() {
+        let walk = Walk {
+            cursor: 7,
+            rested_since: Duration::from_secs(100),
+        };
+        let after = |rest| walk.budget(Duration::from_secs(100) + rest);
+        assert_eq!(after(Duration::ZERO), Duration::ZERO);
+        assert_eq!(after(Duration::from_secs(15)), Duration::from_millis(300));
+        assert_eq!(after(Duration::from_secs(3600)), WALK_ROUND);
     }
 }

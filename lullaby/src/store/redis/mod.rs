@@ -31,7 +31,7 @@ mod zlib;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ use self::clock::ServerClock;
 use self::connection::Link;
 use self::intake::Intake;
 use self::keys::Keys;
+use self::maintain::Walk;
 use self::scripts::Call;
 use self::serializer::Serializer;
 use self::wake::Ears;
@@ -54,6 +55,7 @@ use super::{
 use crate::clock::{Clock, Timestamp, until};
 use crate::error::Result;
 use crate::event::{Event, EventId, EventLimits, NewEvent};
+use crate::history::Attempt;
 use crate::job::{Execution, Job, JobId, JobSpec, QueueName, Token};
 use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord};
 
@@ -156,8 +158,7 @@ struct Core {
     /// Whether the server is a node of a Redis Cluster, where keys of two slots cannot be in one step.
     in_cluster: AtomicBool,
     avoided: Mutex<Avoided>,
-    /// Where the search for jobs that Python lost goes on, as `SCAN` counts.
-    walk: AtomicU64,
+    walk: Mutex<Walk>,
     /// What wrote the calls of executions under way, where it is not how new ones are written: their results are written alike.
     serializers: Mutex<HashMap<Token, Serializer>>,
 }
@@ -186,7 +187,7 @@ impl RedisStore {
             owner: format!("lullaby-{}", uuid::Uuid::new_v4().simple()),
             in_cluster: AtomicBool::new(false),
             avoided: Mutex::default(),
-            walk: AtomicU64::default(),
+            walk: Mutex::default(),
             serializers: Mutex::default(),
         });
         core.check_server().await?;
@@ -428,6 +429,10 @@ impl Inspect for RedisStore {
 
     async fn queues(&self) -> Result<Vec<QueueInfo>> {
         self.core.count_queues(None).await
+    }
+
+    async fn results(&self, id: &JobId) -> Result<Vec<Attempt>> {
+        self.core.read_results(id).await
     }
 
     async fn quarantine(&self, page: Page) -> Result<Vec<Quarantined>> {

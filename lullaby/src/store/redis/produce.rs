@@ -131,7 +131,7 @@ impl Core {
                     ("s", _) => Canceled::Stopping,
                     ("n", _) => Canceled::NotFound,
                     (_, status) => Canceled::Ended {
-                        status: status_of(status),
+                        status: Status::from_store(status),
                     },
                 });
             }
@@ -148,7 +148,7 @@ impl Core {
                     ("q", _) => Requeued::Queued,
                     ("n", _) => Requeued::NotFound,
                     (_, status) => Requeued::Unchanged {
-                        status: status_of(status),
+                        status: Status::from_store(status),
                     },
                 });
             }
@@ -220,14 +220,9 @@ fn enqueued(told: &str) -> Enqueued {
         ("r", _) => Enqueued::Replaced,
         ("o", _) => Enqueued::Circular,
         (_, status) => Enqueued::Exists {
-            status: status_of(status),
+            status: Status::from_store(status),
         },
     }
-}
-
-/// A status that an RQ newer than us may have written is shown as created: known, but nowhere that we know of.
-fn status_of(text: &str) -> Status {
-    text.parse().unwrap_or(Status::Created)
 }
 
 fn first_letter(told: &str) -> (&str, &str) {

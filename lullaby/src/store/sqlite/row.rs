@@ -24,6 +24,10 @@ pub(super) const fn code(status: Status) -> i64 {
         Status::Deferred => 6,
         Status::Canceled => 7,
         Status::Stopped => 8,
+        // No job here ever stands so: who asks for them finds none.
+        Status::RateLimited => 9,
+        Status::ReadyToEnqueue => 10,
+        _ => -1,
     }
 }
 

@@ -37,6 +37,7 @@ local function enqueue_job(i)
   local old = call('EXISTS', key) == 1 and load(id)
   if old then
     local waits = old.status == 'queued' or old.status == 'scheduled' or old.status == 'deferred' or old.status == 'rate_limited'
+      or old.status == 'ready_to_enqueue'
     if not (waits and has(flags, 'r')) then return 'e' .. old.status, last + 1 end
     if parents and leads_to(parents, id) then return 'o', last + 1 end
     leave(old)

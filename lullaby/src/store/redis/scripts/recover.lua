@@ -61,12 +61,12 @@ end
 -- A job that is older than the head of its queue and is not in line has been taken out. Without that look at the head every job in a long
 -- queue would have to be searched for.
 local heads = {}
-local function came_before_head(job, enqueued_at)
-  if heads[job.queue] == nil then
-    local head = call('LINDEX', rq .. 'queue:' .. job.queue, 0)
-    heads[job.queue] = head and (call('HGET', job_key(head), 'enqueued_at') or '') or false
+local function came_before_head(queue, enqueued_at)
+  if heads[queue] == nil then
+    local head = call('LINDEX', rq .. 'queue:' .. queue, 0)
+    heads[queue] = head and (call('HGET', job_key(head), 'enqueued_at') or '') or false
   end
-  return heads[job.queue] == false or enqueued_at < heads[job.queue]
+  return heads[queue] == false or enqueued_at < heads[queue]
 end
 
 local function hold_again(job)
@@ -83,15 +83,14 @@ for _, key in ipairs(walk[2]) do
   local id = string.sub(key, #rq + 5)
   if value[1] == 'started' then
     hold_again(load(id))
-  elseif value[1] == 'queued' and value[4] and present(value[2]) and not seen_now[id] and searches < 100 then
+  elseif value[1] == 'queued' and value[4] and present(value[2]) and not seen_now[id] and searches < 100
+    and came_before_head(value[2], value[3] or '') then
     local job = load(id)
-    if came_before_head(job, value[3] or '') then
-      searches = searches + 1
-      if in_line(job) or has_begun(id, job.queue) then
-        call('HDEL', seen_key, id)
-      elseif is_stranded(id) then
-        put_back(job)
-      end
+    searches = searches + 1
+    if in_line(job) or has_begun(id, job.queue) then
+      call('HDEL', seen_key, id)
+    elseif is_stranded(id) then
+      put_back(job)
     end
   end
 end
