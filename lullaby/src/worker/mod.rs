@@ -59,8 +59,10 @@ impl Worker {
 
     /// Runs until `shutdown`: a warm one ends when the running jobs have (or the time given by
     /// [`drain_within`](WorkerBuilder::drain_within) is over), a cold one gives them back at once. In burst mode also ends when its queues
-    /// are empty. Dropping the future is as a crash: its jobs come back by their leases.
+    /// are empty. Dropping the future is as a crash: its handlers are dropped too (a blocking one goes on to its end), nothing is settled any more,
+    /// and its jobs come back by their leases.
     pub async fn run(self, shutdown: Shutdown) {
+        let _crash = Crash(self.crew.clone());
         tracing::info!(worker = %self.crew.name, queues = ?self.crew.queues, concurrency = self.crew.concurrency, "worker started");
         // What must go on while running jobs drain ends by this second switch.
         let settled = Shutdown::new();
@@ -188,6 +190,16 @@ impl Worker {
                 "the store did not take back the running jobs in time; their leases will"
             );
         }
+    }
+}
+
+/// Lets go of whatever is still in hand when the worker's future is dropped: handlers run in tasks of their own, and nobody would renew
+/// their leases or settle them. After an orderly end there is nothing.
+struct Crash(std::sync::Arc<Crew>);
+
+impl Drop for Crash {
+    fn drop(&mut self) {
+        self.0.order_all(Order::Forget);
     }
 }
 

@@ -195,6 +195,33 @@ async fn a_drain_that_takes_too_long_gives_jobs_back() {
 }
 
 #[tokio::test]
+async fn a_worker_that_is_dropped_takes_its_running_handlers_along_and_settles_nothing() {
+    let shared: Arc<Shared> = Arc::default();
+    let lullaby = memory().await;
+    let queue = lullaby.queue("default").expect("a name");
+    let (alive, dropped) = tokio::sync::oneshot::channel::<()>();
+    let alive = std::sync::Mutex::new(Some(alive));
+    let tasks = Tasks::new()
+        .state(shared.clone())
+        .task(move |_: Gate, ctx: Context| {
+            let alive = alive.lock().map(|mut alive| alive.take());
+            let alive = alive.expect("unpoisoned");
+            async move {
+                let _alive = alive;
+                ctx.state::<Shared>()?.entered.add_permits(1);
+                std::future::pending::<Result<(), Failure>>().await
+            }
+        });
+    let worker = Worker::builder(&lullaby, tasks).build().expect("builds");
+    let worker = Running::start(worker);
+    let runs = queue.enqueue(Gate {}).await.expect("enqueued");
+    shared.until_entered().await;
+    worker.ended.abort();
+    assert!(dropped.await.is_err(), "nobody said anything");
+    assert_eq!(status(&runs).await, Some(Status::Started));
+}
+
+#[tokio::test]
 async fn a_burst_worker_ends_when_its_queues_are_empty() {
     let lullaby = memory().await;
     for (queue, a) in [("low", 1), ("high", 2), ("low", 3)] {
