@@ -28,13 +28,16 @@ if what == 'save' then
 end
 local holder = call('HGET', ids, name)
 if holder and (holder ~= id or what == 'create') then return 'taken' end
-local old = name_of()
-if old and old ~= name then
-  call('HDEL', ids, old)
-  call('ZREM', names, old)
-end
 call('HSET', records, id, ARGV[5])
-call('HSET', versions, id, ARGV[4], 'name:' .. id, name)
-call('HSET', ids, name, id)
-call('ZADD', names, 0, name)
+call('HSET', versions, id, ARGV[4])
+local old = name_of()
+if old ~= name then
+  if old then
+    call('HDEL', ids, old)
+    call('ZREM', names, old)
+  end
+  call('HSET', versions, 'name:' .. id, name)
+  call('HSET', ids, name, id)
+  call('ZADD', names, 0, name)
+end
 return 'done'
