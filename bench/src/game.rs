@@ -1,13 +1,11 @@
 //! The game, as its players meet it: the real program beside us, over HTTP.
 
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use lullaby::Timestamp;
 use lullaby::clock::{Clock as _, SystemClock};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -22,9 +20,6 @@ const ACTING: Duration = Duration::from_secs(10);
 const VIEWS: usize = 500;
 const STREAMS: usize = 1000;
 const WATCHED: Duration = Duration::from_secs(10);
-const PETS: usize = 100_000;
-/// Pets whose ticks are listened to, out of all.
-const HEARD: usize = 500;
 
 /// Actions a second, the page's first byte, and what a thousand streams cost.
 pub(crate) async fn run(place: &Place, divide: usize) -> anyhow::Result<()> {
@@ -77,87 +72,28 @@ pub(crate) async fn run(place: &Place, divide: usize) -> anyhow::Result<()> {
             .push(Connection::stream(&game, &format!("/pet/P{}/events", n % CONNECTIONS)).await?);
     }
     rest(Duration::from_secs(2)).await;
-    let before = cpu_of(game.child.id())?;
+    let before = cpu_of(game.process())?;
     rest(WATCHED).await;
-    let cpu = (cpu_of(game.child.id())? - before).as_secs_f64() / WATCHED.as_secs_f64();
+    let cpu = (cpu_of(game.process())? - before).as_secs_f64() / WATCHED.as_secs_f64();
     figure(
         &format!("game: {} idle streams", streams.len()),
         &format!(
             "{:.1} % of a core, {:.0} MiB",
             cpu * 100.0,
-            memory_of(game.child.id())?
+            memory_of(game.process())?
         ),
-    )?;
-    Ok(())
-}
-
-/// A town of many pets: how late their hours are, and what it takes.
-pub(crate) async fn town(place: &Place, divide: usize) -> anyhow::Result<()> {
-    let count = PETS / divide;
-    let store = store(place, "town")?;
-    let game = Arc::new(Game::start(&store, &["--hunger-every", "5m"])?);
-    let clock = SystemClock::default();
-    let began = clock.monotonic();
-    let next = Arc::<AtomicU64>::default();
-    let mut keepers = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let (mut connection, next) = (Connection::open(&game).await?, next.clone());
-        keepers.push(tokio::spawn(async move {
-            loop {
-                let n = usize::try_from(next.fetch_add(1, Ordering::Relaxed))?;
-                if n >= count {
-                    return anyhow::Ok(());
-                }
-                connection.adopt(n).await?;
-            }
-        }));
-    }
-    for keeper in keepers {
-        keeper.await??;
-    }
-    let moved_in = clock.monotonic() - began;
-    figure(
-        &format!("town of {count} pets: adopted by HTTP"),
-        &format!("{:.0} pets/s", count as f64 / moved_in.as_secs_f64()),
-    )?;
-    let mut listeners = Vec::new();
-    for n in 0..HEARD.min(count) {
-        let path = format!("/api/pets/P{}/events", n * (count / HEARD.min(count)));
-        listeners.push(Connection::stream(&game, &path).await?);
-    }
-    let heard = listeners
-        .into_iter()
-        .map(|mut listener| tokio::spawn(async move { listener.lateness_of_a_tick().await }));
-    let mut late = Vec::new();
-    for one in heard.collect::<Vec<_>>() {
-        late.push(one.await??);
-    }
-    figure(
-        &format!("town of {count} pets: ticks each 5 min, late by"),
-        &spread(late),
-    )?;
-    let disk = match place {
-        Place::Redis(_) => String::new(),
-        Place::Folder(folder) => format!(
-            ", {:.0} MiB on disk",
-            disk_of(&folder.join("town"))? / 1_048_576.0
-        ),
-    };
-    figure(
-        &format!("town of {count} pets: the process"),
-        &format!("{:.0} MiB{disk}", memory_of(game.child.id())?),
     )?;
     Ok(())
 }
 
 /// The program beside us.
-struct Game {
+pub(crate) struct Game {
     child: Child,
     address: String,
 }
 
 impl Game {
-    fn start(store: &str, options: &[&str]) -> anyhow::Result<Self> {
+    pub(crate) fn start(store: &str, options: &[&str]) -> anyhow::Result<Self> {
         let program = std::env::current_exe()?.with_file_name("virtual-pet");
         let mut child = Command::new(&program)
             .args([
@@ -184,6 +120,10 @@ impl Game {
             address: address.to_owned(),
             child,
         })
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -278,29 +218,6 @@ impl Connection {
         }
         Ok(line.trim_end().to_owned())
     }
-
-    /// Waits for the pet's next tick; how late it came after its slot.
-    async fn lateness_of_a_tick(&mut self) -> anyhow::Result<Duration> {
-        loop {
-            let line = self.line().await?;
-            let Some(data) = line.strip_prefix("data: ") else {
-                continue;
-            };
-            let data: serde_json::Value = serde_json::from_str(data)?;
-            if data["change"]["what"] != "ticked" {
-                continue;
-            }
-            let time = |value: &serde_json::Value| -> anyhow::Result<Timestamp> {
-                Ok(value.as_str().context("expected a time")?.parse()?)
-            };
-            let every = data["hunger_every_ms"]
-                .as_u64()
-                .context("expected a number")?;
-            let next = time(&data["next_hour_at"])?;
-            let slot = Timestamp::from_millis(next.as_millis() - i64::try_from(every)?);
-            return Ok(time(&data["change"]["at"])?.since(slot));
-        }
-    }
 }
 
 /// The URL of a store with nothing in it.
@@ -318,14 +235,6 @@ fn store(place: &Place, name: &str) -> anyhow::Result<String> {
 
 fn figure(what: &str, result: &str) -> anyhow::Result<()> {
     Figure::new(what, result).print()
-}
-
-fn disk_of(folder: &Path) -> anyhow::Result<f64> {
-    let mut bytes = 0;
-    for file in std::fs::read_dir(folder)? {
-        bytes += file?.metadata()?.len();
-    }
-    Ok(bytes as f64)
 }
 
 fn spread(mut waits: Vec<Duration>) -> String {

@@ -16,6 +16,7 @@ mod place;
 mod process;
 mod redis_server;
 mod schedules;
+mod town;
 mod two;
 mod waiting;
 mod workload;
@@ -48,6 +49,16 @@ struct Options {
     /// Divides every size, for a quick look
     #[arg(long, default_value_t = 1)]
     divide: usize,
+    /// How many pets the town has
+    #[arg(long, default_value_t = 100_000)]
+    pets: usize,
+    /// How often each of them ticks, in seconds: how long the measured round is. 100,000 every 30 s are as many ticks as of a million
+    /// every 5 minutes (`--only town --pets 1000000 --every 300`, which takes some 20 minutes a store)
+    #[arg(long, default_value_t = 30)]
+    every: u64,
+    /// How many of them move in a second at least. The round in which their ticks are measured begins when all of them should be there
+    #[arg(long, default_value_t = 1000)]
+    pets_a_second: u32,
     /// Only a Redis without its append-only file
     #[arg(long)]
     no_aof: bool,
@@ -60,7 +71,7 @@ struct Options {
 }
 
 /// The measurements, each run in a process of its own, so that memory and counts are theirs alone.
-const ON_SQLITE: [&str; 16] = [
+const ON_SQLITE: [&str; 17] = [
     "enqueue",
     "drain-record",
     "due-one",
@@ -76,6 +87,7 @@ const ON_SQLITE: [&str; 16] = [
     "schedules-waiting",
     "schedules-next",
     "game",
+    "town-fill",
     "town",
 ];
 const ON_REDIS: [&str; 15] = [
@@ -93,7 +105,7 @@ const ON_REDIS: [&str; 15] = [
     "schedules-10000",
     "schedules-instant",
     "schedules-fill",
-    "town",
+    "town-fill",
 ];
 /// The one that goes through a network.
 const FAR: &str = "drain-far";
@@ -101,6 +113,10 @@ const FAR: &str = "drain-far";
 impl Options {
     fn wants(&self, name: &str) -> bool {
         self.only.as_deref().is_none_or(|only| name.contains(only))
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(self.every.max(1))
     }
 
     fn place(&self) -> Place {
@@ -116,7 +132,7 @@ async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     std::fs::create_dir_all(&options.folder)?;
     if let Some(part) = &options.part {
-        return run_part(part, &options.place(), options.divide.max(1)).await;
+        return run_part(part, &options.place(), &options).await;
     }
     if let figures @ [_, ..] = &measure_sqlite(&options)?[..] {
         println!("## SQLite\n");
@@ -125,7 +141,9 @@ async fn main() -> anyhow::Result<()> {
     measure_redis(&options)
 }
 
-async fn run_part(part: &str, place: &Place, divide: usize) -> anyhow::Result<()> {
+async fn run_part(part: &str, place: &Place, options: &Options) -> anyhow::Result<()> {
+    let divide = options.divide.max(1);
+    let pets = options.pets / divide;
     match part {
         "enqueue" => enqueue::run(place, divide).await,
         "drain-result" => drain::run(place, divide, Kept::Result, "").await,
@@ -149,7 +167,11 @@ async fn run_part(part: &str, place: &Place, divide: usize) -> anyhow::Result<()
         "schedules-waiting" => schedules::waiting(place, 1_000_000 / divide).await,
         "schedules-next" => schedules::next_slot(),
         "game" => game::run(place, divide).await,
-        "town" => game::town(place, divide).await,
+        "town-fill" => {
+            let a_second = options.pets_a_second.max(1);
+            town::fill(place, pets, options.every(), a_second).await
+        }
+        "town" => town::run(place, pets, options.every()).await,
         "two-processes" => two::produce(place, divide).await,
         "two-worker" => two::work(place).await,
         other => anyhow::bail!("expected one of {ON_SQLITE:?} or {ON_REDIS:?}, got {other:?}"),
@@ -223,6 +245,7 @@ fn on_server(
     let next = match part {
         "waiting-fill" => Some("waiting"),
         "schedules-fill" => Some("schedules-waiting"),
+        "town-fill" => Some("town"),
         _ => None,
     };
     if let Some(next) = next {
@@ -238,6 +261,9 @@ fn start_part(options: &Options, part: &str, redis: Option<&str>) -> anyhow::Res
         .arg("--folder")
         .arg(&options.folder);
     command.args(["--divide", &options.divide.to_string()]);
+    command.args(["--pets", &options.pets.to_string()]);
+    command.args(["--every", &options.every.to_string()]);
+    command.args(["--pets-a-second", &options.pets_a_second.to_string()]);
     if let Some(url) = redis {
         command.args(["--redis", url]);
     }
