@@ -11,6 +11,7 @@ from conftest import wait_for
 
 FULL = "LULLABY_SOAK" in os.environ
 SECONDS = 60 if FULL else 9
+KILLS = (SECONDS - 1) // 2
 RATE = 500
 
 
@@ -33,7 +34,8 @@ def test_each_job_has_run_or_stands_in_a_registry_whatever_is_killed(conn, progr
     queues = {name: Queue(name, connection=conn) for name in ("a", "b")}
     made, kills, hit = [], 0, 0
     begun = time.monotonic()
-    while (passed := time.monotonic() - begun) < SECONDS:
+    # On a busy machine a worker may take seconds to end and to start anew: then it goes on until all kills are done.
+    while (passed := time.monotonic() - begun) < SECONDS or kills < KILLS:
         while len(made) < passed * RATE:
             batch = [str(len(made) + number) for number in range(50)]
             queues["a" if len(made) % 100 else "b"].enqueue_many(
@@ -60,7 +62,6 @@ def test_each_job_has_run_or_stands_in_a_registry_whatever_is_killed(conn, progr
     print(f"{len(made)} jobs, {kills} kills, {hit} of them while jobs ran: {runs.count(1)} ran once, "
           f"{sum(count > 1 for count in runs)} more often, {runs.count(0)} not yet")
     assert unaccounted() == set()
-    assert kills >= SECONDS / 2 - 1
     if FULL:
         # Past RQ's deadline, and ours for what was taken and never begun, everything has run, or failed as RQ's rule has it.
         waiting = [f"rq:{name}" for name in ("wip:a", "wip:b", "queue:a", "queue:b", "queue:a:intermediate", "queue:b:intermediate")]
