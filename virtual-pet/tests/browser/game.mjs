@@ -55,13 +55,19 @@ export const leave = (browser, url) => Promise.all(browser.contexts().map(async 
   if (world) await fetch(`${url}/lab/leave`, { method: "POST", headers: { Cookie: `lab=${world.value}` }, redirect: "manual" });
 }));
 
-/** A page of a new visitor. Whatever it complains of is in `complaints`. */
+// What the browser says when it is told to do without the service worker.
+const NO_WORKER = "Service Worker registration blocked by Playwright";
+
+/**
+ * A page of a new visitor. Whatever it complains of is in `complaints`. As in a private window there is no service worker, unless
+ * `serviceWorkers` is "allow": each visitor's would load all files once more.
+ */
 export async function visit(browser, url, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, serviceWorkers: "block", ...options });
   const page = await context.newPage();
   page.complaints = [];
   page.foreign = [];
-  page.on("console", (message) => { if (["error", "warning"].includes(message.type())) page.complaints.push(message.text()); });
+  page.on("console", (message) => { if (["error", "warning"].includes(message.type()) && message.text() !== NO_WORKER) page.complaints.push(message.text()); });
   page.on("pageerror", (error) => page.complaints.push(error.message));
   page.on("request", (request) => { if (!request.url().startsWith(url) && !request.url().startsWith("data:")) page.foreign.push(request.url()); });
   page.setDefaultTimeout(20000);
@@ -116,4 +122,12 @@ export async function looksRight(page, name) {
   }, RULES);
   assert.deepEqual(told, [], name);
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, `${name} overflows sideways`);
+}
+
+/** The same page in either theme, one after the other: for scenes that stay as they are. */
+export async function looksRightInBothThemes(page, scene) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await looksRight(page, `${scene}-${colorScheme}-${page.viewportSize().width}`);
+  }
 }

@@ -1,7 +1,7 @@
 // Widths, themes, motion, accessibility, weight.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { act, adopt, leave, live, looksRight, startBrowser, startGame, visit } from "./game.mjs";
+import { act, adopt, leave, live, looksRightInBothThemes, startBrowser, startGame, visit } from "./game.mjs";
 
 const SCENES = [["adopt", "/adopt"], ["happy", "/pet/Happy"], ["asleep", "/pet/Asleep"], ["hungry", "/pet/Hungry"], ["tired", "/pet/Tired"], ["nobody", "/pet/Nobody"], ["link", "/feed_pet/Happy"], ["history", "/pet/Hungry/history"], ["settings", "/pet/Happy/settings"], ["meadow", "/pet/Gone"], ["offline", "/offline"]];
 const STILL = new Set(["nobody", "history", "settings", "meadow"]);
@@ -32,18 +32,15 @@ after(async () => {
   await game?.stop();
 });
 
-for (const colorScheme of ["light", "dark"]) {
-  for (const width of [1280, 390]) {
-    test(`every page is accessible and fits, ${colorScheme} at ${width}`, async () => {
-      const size = { width, height: width === 390 ? 844 : 900 };
-      const page = await visit(browser, game.url, { colorScheme, viewport: size, reducedMotion: "reduce", bypassCSP: true });
-      for (const [name, path] of SCENES) {
-        await page.goto(game.url + path);
-        if (path.startsWith("/pet/") && !STILL.has(name)) await live(page);
-        await looksRight(page, `${name}-${colorScheme}-${width}`);
-      }
-    });
-  }
+for (const width of [1280, 390]) {
+  test(`every page is accessible and fits in both themes, at ${width}`, async () => {
+    const page = await visit(browser, game.url, { viewport: { width, height: width === 390 ? 844 : 900 }, reducedMotion: "reduce", bypassCSP: true });
+    for (const [name, path] of SCENES) {
+      await page.goto(game.url + path);
+      if (path.startsWith("/pet/") && !STILL.has(name)) await live(page);
+      await looksRightInBothThemes(page, name);
+    }
+  });
 }
 
 for (const width of [320, 768, 1080, 1920]) {
@@ -174,7 +171,7 @@ test("sound is off at first, needs a gesture, and stays as it was set", async ()
 });
 
 test("a first visit weighs at most 120 kB without fonts, and asks nobody else", async () => {
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, { serviceWorkers: "allow" });
   const session = await page.context().newCDPSession(page);
   const kinds = new Map();
   const bytes = { fonts: 0, rest: 0 };
@@ -190,7 +187,7 @@ test("a first visit weighs at most 120 kB without fonts, and asks nobody else", 
 });
 
 test("it can be installed, and without a connection it says so", async () => {
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, { serviceWorkers: "allow" });
   await page.goto(`${game.url}/pet/Happy`);
   const manifest = await (await fetch(`${game.url}/manifest.webmanifest`)).json();
   for (const icon of manifest.icons) assert.equal((await fetch(game.url + icon.src)).status, 200, icon.src);

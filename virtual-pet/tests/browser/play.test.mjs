@@ -19,7 +19,7 @@ const gauge = async (page, kind) => Number(await page.getAttribute(`[data-kind=$
 const untilGauge = (page, kind, value) => page.waitForSelector(`[data-kind=${kind}] [aria-valuenow="${value}"]`);
 
 test("a bunny is adopted, hatches by its job, plays, sleeps and is woken by its job", async () => {
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, { serviceWorkers: "allow" });
   await page.goto(game.url);
   await page.check("[name=species][value=bunny]", { force: true });
   await page.check("[name=colour][value=lilac]", { force: true });
