@@ -28,7 +28,8 @@ async function proxyWithoutServer(port) {
 
 test("a killed server is told of, 503s do not end it, and the nap goes on where it was", async () => {
   const port = await freePort();
-  const options = ["--data", folder, "--nap", "6s"];
+  // The page tries again after about 0.5, 1, 2 and 4 s, and shall be back before the nap is over.
+  const options = ["--data", folder, "--nap", "15s"];
   let game = await startGame(options, port);
   await adopt(game.url, "Mochi");
   const page = await visit(browser, game.url);
