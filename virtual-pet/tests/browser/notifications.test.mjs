@@ -6,7 +6,7 @@ import { act, adopt, leave, live, startBrowser, startGame, visit } from "./game.
 let game, browser;
 before(async () => {
   browser = await startBrowser();
-  game = await startGame(["--store", "memory:", "--limits", "off", "--nap", "1s", "--hunger-every", "200ms"]);
+  game = await startGame(["--store", "memory:", "--limits", "off", "--nap", "3s", "--hunger-every", "200ms"]);
 });
 afterEach(() => leave(browser));
 after(async () => {
