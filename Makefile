@@ -16,7 +16,7 @@ browser:
 soak:
 	LULLABY_SOAK=1 CARGO_PROFILE_DEV_OPT_LEVEL=2 scripts/test
 
-# Prints tables of both stores and of two peers, in ten to fifteen minutes; asserts nothing. Wants redis-server, and python3 for RQ.
+# Prints tables of both stores and of two peers, in about half an hour; asserts nothing. Wants redis-server, and python3 for RQ.
 bench:
 	cargo build --release --locked --workspace --bins
 	target/release/lullaby-bench
