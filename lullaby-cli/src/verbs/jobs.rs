@@ -1,9 +1,10 @@
 //! `lullaby jobs`
 
-use lullaby::store::{JobFilter, Page};
+use lullaby::store::JobFilter;
 use lullaby::{Job, Lullaby, QueueName, Status, Timestamp};
 use serde_json::json;
 
+use super::Paging;
 use crate::print::{Out, job_json, relative, table};
 
 /// Lists jobs: waiting ones in the order they will run, scheduled ones by due time, ended ones newest first.
@@ -18,12 +19,8 @@ pub(crate) struct Jobs {
     /// About this subject
     #[arg(long)]
     subject: Option<String>,
-    /// How many to leave out first
-    #[arg(long, default_value_t = 0)]
-    offset: usize,
-    /// The most to list
-    #[arg(long, short = 'n', default_value_t = 20)]
-    length: usize,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 impl Jobs {
@@ -33,10 +30,7 @@ impl Jobs {
             status: self.status,
             subject: self.subject.clone(),
             due_until: None,
-            page: Page {
-                offset: self.offset,
-                length: self.length,
-            },
+            page: self.paging.page(),
         };
         let jobs = lullaby.store().list_jobs(&filter).await?;
         let total = lullaby.store().count_jobs(&filter).await?;

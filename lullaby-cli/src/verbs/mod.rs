@@ -13,6 +13,7 @@ pub(crate) mod stop;
 pub(crate) mod why;
 
 use lullaby::JobId;
+use lullaby::store::Page;
 
 /// The ids as they were typed, checked.
 fn ids(texts: &[String]) -> anyhow::Result<Vec<JobId>> {
@@ -20,4 +21,24 @@ fn ids(texts: &[String]) -> anyhow::Result<Vec<JobId>> {
         .iter()
         .map(|text| JobId::new(text))
         .collect::<Result<_, _>>()?)
+}
+
+/// Which part of a long list is shown.
+#[derive(clap::Args, Clone, Copy, Debug)]
+struct Paging {
+    /// How many to leave out first
+    #[arg(long, default_value_t = 0)]
+    offset: usize,
+    /// The most to list
+    #[arg(long, short = 'n', default_value_t = 20)]
+    length: usize,
+}
+
+impl Paging {
+    fn page(self) -> Page {
+        Page {
+            offset: self.offset,
+            length: self.length,
+        }
+    }
 }

@@ -5,6 +5,7 @@ use lullaby::Lullaby;
 use lullaby::store::{Deleted, Page, Restored};
 use serde_json::json;
 
+use super::Paging;
 use crate::print::{Out, table};
 
 /// What could neither be run nor given back, and was put aside with its reason: list it, restore it, drop it.
@@ -28,12 +29,8 @@ enum Verb {
 
 #[derive(clap::Args, Debug)]
 struct List {
-    /// How many to leave out first
-    #[arg(long, default_value_t = 0)]
-    offset: usize,
-    /// The most to list
-    #[arg(long, short = 'n', default_value_t = 20)]
-    length: usize,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 #[derive(clap::Args, Debug)]
@@ -45,12 +42,14 @@ struct Ids {
 
 impl Quarantine {
     pub(crate) async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
-        let all = List {
-            offset: 0,
-            length: 20,
+        let first = List {
+            paging: Paging {
+                offset: 0,
+                length: 20,
+            },
         };
         match &self.verb {
-            None => all.run(lullaby, out).await,
+            None => first.run(lullaby, out).await,
             Some(Verb::List(list)) => list.run(lullaby, out).await,
             Some(Verb::Restore(ids)) => ids.restore(lullaby, out).await,
             Some(Verb::Drop(ids)) => ids.delete(lullaby, out).await,
@@ -61,11 +60,7 @@ impl Quarantine {
 impl List {
     async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
         let store = lullaby.store();
-        let page = Page {
-            offset: self.offset,
-            length: self.length,
-        };
-        let found = store.quarantine(page).await?;
+        let found = store.quarantine(self.paging.page()).await?;
         let total = store.count_quarantine().await?;
         out.show(&json!({ "total": total, "quarantine": found }), || {
             if total == 0 {

@@ -17,6 +17,7 @@ use self::collisions::Collide;
 use self::plan::{Clear, DAYLIGHT_SAVING, Plan};
 use self::preview::Preview;
 use self::show::{entry_json, record_json, record_text, schedule_table};
+use super::Paging;
 use crate::call::call;
 use crate::print::Out;
 
@@ -80,12 +81,8 @@ struct Edit {
 
 #[derive(clap::Args, Debug)]
 struct List {
-    /// How many to leave out first
-    #[arg(long, default_value_t = 0)]
-    offset: usize,
-    /// The most to list
-    #[arg(long, short = 'n', default_value_t = 20)]
-    length: usize,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 #[derive(clap::Args, Debug)]
@@ -210,10 +207,7 @@ impl Edit {
 
 impl List {
     async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
-        let page = Page {
-            offset: self.offset,
-            length: self.length,
-        };
+        let page = self.paging.page();
         let schedules = lullaby.store().list_schedules(None, page).await?;
         let ours = lullaby.store().count_schedules(None).await?;
         let all: Vec<_> = schedules
@@ -225,8 +219,8 @@ impl List {
         if let Some(redis) = lullaby.store().as_any().downcast_ref::<RedisStore>() {
             let found = redis.foreign_entries();
             let page = Page {
-                offset: self.offset.saturating_sub(usize::try_from(ours)?),
-                length: self.length - schedules.len(),
+                offset: page.offset.saturating_sub(usize::try_from(ours)?),
+                length: page.length - schedules.len(),
             };
             entries = found.list(page).await?;
             foreign = found.count().await?;
