@@ -83,7 +83,7 @@ def test_what_fails_is_retried_requeued_and_waited_for_by_the_limiter(conn, prog
     wait_for(lambda: ended(conn, ["fails"], "failed"), "the failure")
     assert most_at_once(ended(conn, [*children, "last"])) == 1
     assert is_left_clean(conn)
-    # By Python, and run by Python.
+    # Put back by Python, then by ours.
     Job.fetch("fails", connection=conn).requeue()
     wait_for(lambda: ended(conn, ["fails"], "failed"), "the second failure")
     programs.lullaby("requeue", "fails")
