@@ -1,4 +1,4 @@
-"""RQ 3's rate limits: Python enqueues, workers of both kinds share the slots."""
+"""RQ 3's rate limits: Python and ours enqueue, workers of both kinds share the slots."""
 
 import datetime
 import os
@@ -11,6 +11,7 @@ from rq.job import Job
 from rq_scheduler import Scheduler
 
 from conftest import wait_for
+from test_golden import hash_of, keys_of
 
 if not rq.__version__.startswith("3."):
     pytest.skip("RQ 2 has no rate limits", allow_module_level=True)
@@ -135,3 +136,55 @@ def test_an_entry_of_rq_scheduler_runs_through_the_limiter(conn, programs):
     programs.rq_worker("--burst", "--worker-class", "rq.SimpleWorker", "default").wait(30)
     assert holds.get_status() == "finished"
     wait_for(lambda: conn.llen("rq:queue:default") == 0, "the entry's turn")
+
+
+def enqueue_ours(programs, id, *call, limit="api=1"):
+    programs.lullaby("enqueue", "--id", id, "--rate-limit", limit, *call)
+
+
+def test_ours_writes_what_rq_writes(conn, programs):
+    dumps = []
+    for enqueue in (
+        lambda id: Queue("default", connection=conn).enqueue("demo.add", 1, 2, job_id=id, rate_limit=RateLimit("api", 1)),
+        lambda id: enqueue_ours(programs, id, "demo.add", "1", "2"),
+    ):
+        conn.flushall()
+        for id in ("holds", "waits"):
+            enqueue(id)
+        sets = [conn.zrange(f"rq:rl:api:{name}", 0, -1) for name in ("allowed", "rate_limited")]
+        hashes = [hash_of(conn, id, "pickle") for id in ("holds", "waits")]
+        dumps.append((hashes, sets, keys_of(conn, "holds"), conn.hgetall("rq:rl:api"), conn.smembers("rq:rl-keys")))
+    theirs, mine = dumps
+    assert mine == theirs
+    assert [one["status"] for one in mine[0]] == [b"queued", b"rate_limited"]
+
+
+def test_jobs_of_both_kinds_of_producers_wait_for_the_same_slots(conn, programs):
+    queue, ids = Queue("default", connection=conn), [f"job{number}" for number in range(8)]
+    for number, id in enumerate(ids):
+        if number % 2:
+            enqueue_ours(programs, id, "demo.sleep", "0.03", limit="api=2")
+        else:
+            queue.enqueue("demo.sleep", 0.03, job_id=id, rate_limit=RateLimit("api", 2))
+    assert limiter(conn).get_allowed_job_ids() == ids[:2]
+    assert set(limiter(conn).get_rate_limited_job_ids()) == set(ids[2:])
+    why = 'rate_limited: it waits for a free slot of its rate limit "api", which lets 2 of its jobs be queued or run at once'
+    assert why in programs.lullaby("job", ids[7])
+    # Python withdraws one that waits, ours another.
+    Job.fetch(ids[3], connection=conn).cancel()
+    programs.lullaby("cancel", ids[4])
+    programs.rust_worker("--concurrency", "4")
+    programs.rq_worker("--worker-class", "rq.SimpleWorker", "default")
+    done = [id for id in ids if id not in (ids[3], ids[4])]
+    jobs = wait_for(lambda: ended(conn, done), "all jobs")
+    assert most_at_once(jobs) <= 2
+    wait_for(lambda: is_left_clean(conn), "the slots")
+    # What failed for good is put back by Python, and comes by its limiter.
+    enqueue_ours(programs, "fails", "demo.fail", "no milk")
+    wait_for(lambda: ended(conn, ["fails"], "failed"), "the failure")
+    conn.set("rq:suspended", 1)
+    queue.enqueue("demo.add", 1, 2, job_id="holds", rate_limit=RateLimit("api", 1))
+    Job.fetch("fails", connection=conn).requeue()
+    assert Job.fetch("fails", connection=conn).get_status() == "rate_limited"
+    conn.delete("rq:suspended")
+    wait_for(lambda: is_left_clean(conn), "the slots once more")

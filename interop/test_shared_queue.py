@@ -78,3 +78,16 @@ def test_without_a_python_worker_such_a_job_fails_and_says_what_is_missing(conn,
     assert pet.get_status() == unknown.get_status() == "failed"
     assert "an object (pytasks.Pet)" in pet.latest_result().exc_string
     assert "pytasks.add" in unknown.latest_result().exc_string and "demo.add" in unknown.latest_result().exc_string
+
+
+def test_a_python_worker_runs_what_the_limiter_of_ours_let_in(conn, programs):
+    """RQ 2 knows no limits: its workers leave the slot taken, and ours frees it. RQ 3 frees it itself."""
+    for id in ("first", "second", "third"):
+        programs.lullaby("enqueue", "--id", id, "--queue", "python", "--rate-limit", "api=1", "pytasks.add", "1", "2")
+    status = lambda id: conn.hget(f"rq:job:{id}", "status")
+    assert [status(id) for id in ("first", "second", "third")] == [b"queued", b"rate_limited", b"rate_limited"]
+    programs.rq("info")
+    programs.rq_worker("--worker-class", "rq.SimpleWorker", "python")
+    programs.rust_worker("--queues", "other", "--lease", "1")
+    wait_for(lambda: status("third") == b"finished", "the last of them")
+    assert [status(id) for id in ("first", "second")] == [b"finished"] * 2

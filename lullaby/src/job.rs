@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 pub use crate::dependency::{Dependencies, MAX_DEPENDENCIES};
 use crate::error::{Error, Result};
 use crate::payload::Payload;
+use crate::rate_limit::RateLimit;
 use crate::repeat::Repeat;
 use crate::retry::Retry;
 use crate::schedule::Slot;
@@ -168,7 +169,7 @@ pub enum Status {
     Canceled,
     /// Stopped while it ran.
     Stopped,
-    /// Waits for a slot of its rate limit. Only on Redis: RQ 3's.
+    /// Waits for a slot of its [`RateLimit`].
     RateLimited,
     /// What it waited for has ended, and it is about to be queued. Only on Redis, and only for as long as RQ 3 takes.
     ReadyToEnqueue,
@@ -355,7 +356,10 @@ pub struct JobOptions {
     /// What its end puts into its queue.
     #[serde(default)]
     pub callbacks: Callbacks,
-    /// Enters its queue at the front.
+    /// How many jobs like it may be queued or running at once.
+    #[serde(default)]
+    pub rate_limit: Option<RateLimit>,
+    /// Enters its queue at the front. Whoever requeues a job that has a rate limit decides it anew.
     pub at_front: bool,
 }
 
@@ -369,6 +373,7 @@ impl Default for JobOptions {
             retry: None,
             repeat: None,
             callbacks: Callbacks::default(),
+            rate_limit: None,
             at_front: false,
         }
     }
@@ -611,6 +616,13 @@ impl<O> NewJob<O> {
         self
     }
 
+    /// Lets it into its queue only while fewer jobs of the limit's key than it allows are queued or running; until then it waits, as
+    /// [`Status::RateLimited`].
+    pub fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.options.rate_limit = Some(limit);
+        self
+    }
+
     /// One note of the application's own.
     pub fn meta(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.meta.insert(key.to_owned(), value.into());
@@ -665,6 +677,9 @@ impl<O> NewJob<O> {
             return Err(Error::invalid(
                 "expected a ttl above zero (None is for ever), got 0 s: the job would never run",
             ));
+        }
+        if let Some(limit) = &self.options.rate_limit {
+            limit.check()?;
         }
         Ok(JobTemplate {
             queue: self.queue.unwrap_or_else(|| queue.clone()),

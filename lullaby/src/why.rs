@@ -366,6 +366,17 @@ impl fmt::Display for WhyJob {
     }
 }
 
+fn waits_for_slot(job: &Job) -> String {
+    let which = job.template.options.rate_limit.as_ref();
+    let which = which.map_or_else(String::new, |limit| {
+        format!(
+            " {:?}, which lets {} of its jobs be queued or run at once",
+            limit.key, limit.concurrency
+        )
+    });
+    format!("it waits for a free slot of its rate limit{which}")
+}
+
 /// Why a job stands where it does; `heard` says whether a worker listens on its queue.
 fn because(job: &Job, now: Timestamp, heard: bool) -> String {
     let due = job
@@ -400,7 +411,7 @@ fn because(job: &Job, now: Timestamp, heard: bool) -> String {
         Status::Canceled => "it was withdrawn before it ran".to_owned(),
         Status::Stopped => "it was stopped while it ran".to_owned(),
         Status::Created => "it is known, but nowhere yet".to_owned(),
-        Status::RateLimited => "it waits for a free slot of its rate limit".to_owned(),
+        Status::RateLimited => waits_for_slot(job),
         Status::ReadyToEnqueue => {
             "what it waited for has ended, and it is about to enter its queue".to_owned()
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lullaby::store::redis::serializer::Serializer;
-use lullaby::{JobId, Lullaby, NewJob, Timestamp};
+use lullaby::{JobId, Lullaby, NewJob, RateLimit, Timestamp};
 use serde_json::json;
 
 use crate::call::call;
@@ -38,6 +38,9 @@ pub(crate) struct Enqueue {
     /// Those that it waits for may also fail
     #[arg(long, requires = "depends_on")]
     allow_failure: bool,
+    /// Let only so many jobs of this key be queued or run at once: api=3
+    #[arg(long, value_name = "KEY=JOBS", value_parser = rate_limit)]
+    rate_limit: Option<RateLimit>,
     /// How the call is written in Redis: pickle, as RQ's workers expect, or json for those started with `-S json`
     #[arg(long, value_name = "FORMAT", value_parser = ["pickle", "json"])]
     serializer: Option<String>,
@@ -64,6 +67,9 @@ impl Enqueue {
         if self.allow_failure {
             job = job.allow_failure();
         }
+        if let Some(limit) = &self.rate_limit {
+            job = job.rate_limit(limit.clone());
+        }
         let queue = lullaby.queue(&self.queue)?;
         let handle = match (self.delay, self.at) {
             (Some(delay), _) => queue.enqueue_in(delay, job).await?,
@@ -77,5 +83,28 @@ impl Enqueue {
         };
         out.show(&json!({ "id": handle.id() }), || handle.id().to_string())?;
         Ok(true)
+    }
+}
+
+/// `api=3`: at most 3 jobs of the key `api` at once.
+fn rate_limit(text: &str) -> Result<RateLimit, String> {
+    let parts = text.rsplit_once('=');
+    let parts = parts.and_then(|(key, jobs)| Some((key, jobs.parse().ok()?)));
+    let (key, jobs) =
+        parts.ok_or_else(|| format!("expected KEY=JOBS, as in api=3, got {text:?}"))?;
+    RateLimit::new(key, jobs).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_limit_is_read_from_its_last_equals_sign() {
+        let read = rate_limit("user=7=3").expect("read");
+        assert_eq!(read, RateLimit::new("user=7", 3).expect("fine"));
+        for text in ["api", "api=", "api=many", "api=-1", "api=0", "=3"] {
+            assert!(rate_limit(text).is_err(), "{text}");
+        }
     }
 }

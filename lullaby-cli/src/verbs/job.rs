@@ -106,6 +106,10 @@ fn text(job: &Job, history: &[Attempt], now: Timestamp, why: &str) -> String {
         };
         lines.push(("depends on", format!("{}{also}", ids.join(", "))));
     }
+    if let Some(limit) = &template.options.rate_limit {
+        let text = format!("{} of {:?} at once", limit.concurrency, limit.key);
+        lines.push(("rate limit", text));
+    }
     for (name, at) in [
         ("created", Some(job.created_at)),
         ("due", job.due_at),

@@ -53,13 +53,19 @@ pub trait Produce: fmt::Debug + Send + Sync + 'static {
     /// that ends the last of them lets it in, in the order in which the waiting were made: into its queue, or scheduled if its time is
     /// still to come. Finished parents let in all, failed ones those that allow it, canceled and stopped ones nobody; what is deleted or
     /// dropped lets in nobody, but is no longer waited for when another parent ends.
+    ///
+    /// A job with a [`RateLimit`](crate::RateLimit) comes into its queue, by whichever operation, only while fewer jobs of its key than its
+    /// concurrency are queued or started; until then it is rate-limited, and its ttl counts. The step that ends, withdraws, drops or puts
+    /// off one of those lets in the one that has waited longest. What goes from started back to queued is not asked again. The concurrency
+    /// of a key is that of the last job which came to wait or passed.
     async fn enqueue(&self, jobs: Vec<JobSpec>) -> Result<Vec<Enqueued>>;
 
     /// Withdraws jobs: one that waits is canceled, one that runs is asked to stop. With `enqueue_dependents` those that wait for one of
     /// them alone are let in.
     async fn cancel(&self, ids: &[JobId], enqueue_dependents: bool) -> Result<Vec<Canceled>>;
 
-    /// Puts ended, scheduled or deferred jobs back into their queue, with their failures and losses forgotten.
+    /// Puts ended, scheduled or deferred jobs back into their queue, with their failures and losses forgotten. One with a rate limit goes
+    /// by its limiter, behind all that wait, and enters its queue at this end from now on.
     async fn requeue(&self, ids: &[JobId], at_front: bool) -> Result<Vec<Requeued>>;
 
     /// Deletes jobs with all that is kept of them. A running one is not deleted.
@@ -108,7 +114,7 @@ pub enum Canceled {
 /// What became of a job to requeue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requeued {
-    /// It is in its queue.
+    /// It is in its queue, or waits for a slot of its rate limit.
     Queued,
     /// It is queued or running as it is; nothing changed.
     Unchanged {
@@ -478,8 +484,8 @@ impl Default for Page {
 
 /// Which jobs to list.
 ///
-/// The order is that of the status: queued ones queue by queue in the order they will run, scheduled ones by due time, started ones by
-/// lease, ended ones newest first. Without a status: the newest first.
+/// The order is that of the status: queued ones queue by queue in the order they will run, rate-limited ones limit by limit in the order
+/// they will be let in, scheduled ones by due time, started ones by lease, ended ones newest first. Without a status: the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobFilter {
     /// In this queue.

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use lullaby::Repeat;
 use lullaby::clock::{ManualClock, Timestamp};
 use lullaby::event::NewEvent;
 use lullaby::job::{Execution, Job, JobId, JobSpec, OnExisting, Status, Token};
 use lullaby::schedule::{
     Decision, Missed, Overlap, Pause, ScheduleId, ScheduleRecord, Trigger, decide_among,
 };
-use lullaby::store::{Claim, Ending, JobFilter, Page, Settlement, Store, WorkerRecord};
+use lullaby::store::{Claim, Ending, JobFilter, Page, Settlement, Store, Swept, WorkerRecord};
+use lullaby::{RateLimit, Repeat};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -81,6 +81,8 @@ pub(crate) struct Draft {
     allow_failure: bool,
     /// How many more runs, and the pauses.
     repeat: Option<(u32, Vec<u64>)>,
+    /// A key, and how many at once.
+    limit: Option<(Few, u32)>,
     at_front: bool,
     ttl: Option<u64>,
     result_ttl: Option<u64>,
@@ -104,6 +106,7 @@ pub(crate) struct Plan {
     every: u64,
     missed: Missed,
     repeat: Option<u64>,
+    limit: Option<(Few, u32)>,
     subject: Option<Few>,
     at_front: bool,
     overlap: Overlap,
@@ -145,6 +148,10 @@ fn ttl() -> impl Strategy<Value = Option<u64>> {
     prop_oneof![2 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(10)), 1 => Just(Some(1000))]
 }
 
+fn limit_of_rate() -> impl Strategy<Value = Option<(Few, u32)>> {
+    prop::option::weighted(0.3, (two(), 1u32..4))
+}
+
 fn draft() -> impl Strategy<Value = Draft> {
     let at = prop::option::weighted(0.4, offset());
     let place = (few(), few(), two(), at);
@@ -155,11 +162,12 @@ fn draft() -> impl Strategy<Value = Draft> {
     let rest = (replace, any::<bool>(), prop::option::of(two()));
     let pauses = prop::collection::vec(prop_oneof![Just(0), Just(1000), span()], 0..3);
     let repeat = prop::option::weighted(0.25, (0u32..4, pauses));
-    (place, keep, (parents, any::<bool>(), repeat), rest).prop_map(
+    let then = (repeat, limit_of_rate());
+    (place, keep, (parents, any::<bool>(), then), rest).prop_map(
         |(
             (job, task, queue, at),
             (ttl, result_ttl, failure_ttl),
-            (depends_on, allow_failure, repeat),
+            (depends_on, allow_failure, (repeat, limit)),
             (replace, at_front, subject),
         )| {
             Draft {
@@ -171,6 +179,7 @@ fn draft() -> impl Strategy<Value = Draft> {
                 depends_on,
                 allow_failure,
                 repeat,
+                limit,
                 at_front,
                 ttl,
                 result_ttl,
@@ -210,7 +219,7 @@ fn plan() -> impl Strategy<Value = Plan> {
     (
         every,
         missed,
-        repeat,
+        (repeat, limit_of_rate()),
         prop::option::of(two()),
         any::<bool>(),
         overlap,
@@ -219,7 +228,17 @@ fn plan() -> impl Strategy<Value = Plan> {
         prop::bool::weighted(0.1),
     )
         .prop_map(
-            |(every, missed, repeat, subject, at_front, overlap, jitter, pause_after, paused)| {
+            |(
+                every,
+                missed,
+                (repeat, limit),
+                subject,
+                at_front,
+                overlap,
+                jitter,
+                pause_after,
+                paused,
+            )| {
                 Plan {
                     every,
                     // Only one run can make up for what was missed, unless runs may overlap.
@@ -228,6 +247,7 @@ fn plan() -> impl Strategy<Value = Plan> {
                         _ => Missed::Latest,
                     },
                     repeat,
+                    limit,
                     subject,
                     at_front,
                     overlap,
@@ -323,6 +343,10 @@ fn schedule_name(n: Few) -> String {
     format!("schedule-{n}")
 }
 
+fn rate_limit((key, concurrency): (Few, u32)) -> RateLimit {
+    RateLimit::new(&format!("limit-{key}"), concurrency).expect("a limit")
+}
+
 fn from_now(now: Timestamp, offset: i64) -> Timestamp {
     Timestamp::from_millis(now.as_millis() + offset)
 }
@@ -345,6 +369,7 @@ impl Draft {
             .repeat
             .as_ref()
             .map(|(times, pauses)| Repeat::intervals(*times, pauses.iter().copied().map(ms)));
+        template.options.rate_limit = self.limit.map(rate_limit);
         template.options.ttl = self.ttl.map(ms);
         template.options.result_ttl = self.result_ttl.map(ms);
         template.options.failure_ttl = self.failure_ttl.map(ms);
@@ -380,6 +405,7 @@ impl Plan {
         record.spec.repeat = self.repeat;
         record.spec.template.subject = self.subject.map(subject_name);
         record.spec.template.options.at_front = self.at_front;
+        record.spec.template.options.rate_limit = self.limit.map(rate_limit);
         record.spec.overlap = self.overlap;
         record.spec.jitter = self.jitter.map(ms);
         record.spec.pause_after = self.pause_after;
@@ -513,7 +539,7 @@ impl Player {
                 said(store.remove_schedule(&name, id.as_ref()).await)
             }
             Command::Reap { expired, limit } => said(store.reap(*expired, *limit).await),
-            Command::Sweep(limit) => said(store.sweep(*limit).await),
+            Command::Sweep(limit) => said(sweep_in_steps(&*store, *limit).await),
             Command::List {
                 queue,
                 status,
@@ -618,6 +644,18 @@ impl Player {
         }
         seen
     }
+}
+
+/// Sweeps so many at a time until nothing is left: which go first is no promise. Answers how many went, and when the next one does.
+async fn sweep_in_steps(store: &dyn Store, limit: usize) -> lullaby::Result<Swept> {
+    let mut all = store.sweep(limit).await?;
+    let mut last = all;
+    while limit > 0 && last.jobs == limit {
+        last = store.sweep(limit).await?;
+        all.jobs += last.jobs;
+        all.next_expiry = last.next_expiry;
+    }
+    Ok(all)
 }
 
 fn said<T: Debug>(outcome: lullaby::Result<T>) -> String {

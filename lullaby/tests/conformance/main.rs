@@ -27,6 +27,7 @@ mod overlap;
 mod processes;
 mod produce;
 mod rate_limits;
+mod rate_limits_beside_python;
 mod recur;
 mod repeat;
 mod slots;

@@ -1,5 +1,6 @@
 //! Random histories on a driver and on the memory store side by side: after each command, the same answer and the same state.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use lullaby::clock::ManualClock;
@@ -89,6 +90,7 @@ fn check(seen: &Snapshot) -> Result<(), String> {
             return Err(format!("this job contradicts itself: {job:?}"));
         }
     }
+    check_rate_limits(&seen.jobs)?;
     let listed: usize = seen.lists.values().map(Vec::len).sum();
     let counts = seen.queues.iter().flat_map(|queue| queue.counts.values());
     let counted: u64 = counts.sum();
@@ -103,14 +105,36 @@ fn check(seen: &Snapshot) -> Result<(), String> {
     Ok(())
 }
 
+/// The most slots that any job of these histories gives its limit.
+const MOST_SLOTS: usize = 3;
+
+/// No limit lets more in than any of its jobs ever allowed, and nobody waits for a limit of which no slot is taken.
+fn check_rate_limits(jobs: &[Job]) -> Result<(), String> {
+    let limit = |job: &Job| Some(job.template.options.rate_limit.as_ref()?.key.clone());
+    let limits: BTreeSet<String> = jobs.iter().filter_map(limit).collect();
+    for key in limits {
+        let its = jobs.iter().filter(|job| limit(job).as_ref() == Some(&key));
+        let (mut held, mut waits) = (0, 0);
+        for job in its {
+            held += usize::from(matches!(job.status, Status::Queued | Status::Started));
+            waits += usize::from(job.status == Status::RateLimited);
+        }
+        if held > MOST_SLOTS || (held == 0 && waits > 0) {
+            return Err(format!("{held} hold a slot of {key}, and {waits} wait"));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a job's fields fit its status.
 fn is_sound(job: &Job) -> bool {
     let runs = job.status == Status::Started;
     let waits_in_line = job.status == Status::Queued;
+    let waits = waits_in_line || job.status == Status::RateLimited;
     job.lease_until.is_some() == runs
         && job.ended_at.is_some() == job.status.is_ended()
         && (!runs || (job.token.is_some() && job.worker.is_some() && job.started_at.is_some()))
         && (!waits_in_line || job.enqueued_at.is_some())
         && (job.status != Status::Scheduled || job.due_at.is_some())
-        && (job.expires_at.is_none() || waits_in_line || job.status.is_ended())
+        && (job.expires_at.is_none() || waits || job.status.is_ended())
 }

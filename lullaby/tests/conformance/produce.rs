@@ -7,7 +7,7 @@ use lullaby::job::{Callbacks, JobOptions, Status};
 use lullaby::payload::Payload;
 use lullaby::schedule::{Cause, ScheduleId, Slot};
 use lullaby::store::{Canceled, Deleted, Ending, Enqueued, Renewed, Requeued, Settled};
-use lullaby::{Repeat, Retry};
+use lullaby::{RateLimit, Repeat, Retry};
 use serde_json::json;
 
 use crate::drivers::every_driver_passes;
@@ -95,6 +95,7 @@ async fn a_job_comes_back_as_it_was_given(world: World) {
             on_failure: Some("mail.lost".to_owned()),
             on_stopped: None,
         },
+        rate_limit: RateLimit::new("mail: server 7", 2).ok(),
         at_front: true,
     };
     spec.slot = Some(Slot {

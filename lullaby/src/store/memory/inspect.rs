@@ -14,20 +14,28 @@ impl State {
             Some(_) => Some(Status::Scheduled),
             None => filter.status,
         };
-        let entries: Box<dyn Iterator<Item = &Entry>> = match (&filter.subject, status) {
-            (None, None) => Box::new(self.entries.values().rev()),
-            (Some(subject), None) => Box::new(self.about(subject).rev()),
-            (None, Some(status)) => match &filter.queue {
-                Some(queue) => in_order(status, self.of_queue(queue, status)),
-                None => in_order(status, by_queue(status, self.of_status(status).collect())),
-            },
-            (Some(subject), Some(status)) => {
-                let about = self.about(subject);
-                let mut found: Vec<_> = about.filter(|one| one.job.status == status).collect();
-                found.sort_by_key(|entry| (entry.rank(), entry.number));
-                in_order(status, by_queue(status, found))
-            }
-        };
+        let entries: Box<dyn Iterator<Item = &Entry>> =
+            match (&filter.subject, status) {
+                (None, None) => Box::new(self.entries.values().rev()),
+                (Some(subject), None) => Box::new(self.about(subject).rev()),
+                (subject, Some(Status::RateLimited)) => {
+                    let waiting = self.limiters.waiting();
+                    let waiting = waiting.filter_map(|number| self.entries.get(&number));
+                    Box::new(waiting.filter(move |one| {
+                        subject.is_none() || one.job.template.subject == *subject
+                    }))
+                }
+                (None, Some(status)) => match &filter.queue {
+                    Some(queue) => in_order(status, self.of_queue(queue, status)),
+                    None => in_order(status, by_queue(status, self.of_status(status).collect())),
+                },
+                (Some(subject), Some(status)) => {
+                    let about = self.about(subject);
+                    let mut found: Vec<_> = about.filter(|one| one.job.status == status).collect();
+                    found.sort_by_key(|entry| (entry.rank(), entry.number));
+                    in_order(status, by_queue(status, found))
+                }
+            };
         let fits = |job: &&Job| {
             let queue = filter.queue.as_ref();
             let until = filter.due_until;

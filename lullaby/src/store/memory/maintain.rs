@@ -23,8 +23,7 @@ impl State {
             };
             if let Some(entry) = self.take_number(number) {
                 let at_front = entry.job.template.options.at_front;
-                self.tell_queued(&entry.job, now);
-                self.enter_queue(entry, at_front, now);
+                self.enter_queue_anew(entry, at_front, now);
                 moved += 1;
             }
         }
@@ -74,7 +73,7 @@ impl State {
             };
             if let Some(entry) = self.take_number(number) {
                 jobs += 1;
-                if entry.job.status == Status::Queued {
+                if matches!(entry.job.status, Status::Queued | Status::RateLimited) {
                     self.expire(&entry, now);
                 }
             }

@@ -8,6 +8,7 @@
 //! - A batch is the same as its items one after the other. So jobs that enter at the front in one call stand there in reverse.
 //! - Whatever is due, or over, at an instant is so at exactly that millisecond, and not one earlier.
 //! - A job's number (the order in which jobs were made) decides between equals: of the same due time, lease, or end.
+//! - A job that comes to its rate limit's limiter and passes at once writes the event of entering its queue, one that waits there another.
 //! - One move of a job writes one event. A retry whose time has come is `job.retrying`, and no `job.queued` follows.
 //! - A request to stop outlives a return to the queue: only `requeue` withdraws it.
 
@@ -16,6 +17,7 @@ mod event_log;
 mod inspect;
 mod maintain;
 mod produce;
+mod rate_limits;
 mod schedules;
 mod state;
 mod work;
@@ -130,7 +132,7 @@ impl Produce for MemoryStore {
     }
 
     async fn delete(&self, ids: &[JobId]) -> Result<Vec<Deleted>> {
-        Ok(self.write(|state, _| ids.iter().map(|id| state.delete(id)).collect()))
+        Ok(self.write(|state, now| ids.iter().map(|id| state.delete(id, now)).collect()))
     }
 
     async fn change_time(&self, id: &JobId, at: Timestamp) -> Result<bool> {

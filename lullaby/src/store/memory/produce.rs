@@ -1,5 +1,6 @@
 //! Taking jobs in, and changing those that are there.
 
+use super::rate_limits::limit_of;
 use super::state::{Entry, State, due};
 use crate::clock::Timestamp;
 use crate::job::{Job, JobId, JobSpec, OnExisting, Status};
@@ -13,7 +14,10 @@ impl State {
             return Enqueued::Circular;
         }
         let (number, created_at, outcome) = match self.take_if(&spec.id, replaces) {
-            Some(old) => (old.number, old.job.created_at, Enqueued::Replaced),
+            Some(old) => {
+                self.free_slot(limit_of(&old.job).as_ref(), now);
+                (old.number, old.job.created_at, Enqueued::Replaced)
+            }
             None => match self.job(&spec.id).map(|job| job.status) {
                 Some(status) => return Enqueued::Exists { status },
                 None => (self.next_number(), now, Enqueued::Created),
@@ -41,8 +45,7 @@ impl State {
             }
             None => {
                 let at_front = entry.job.template.options.at_front;
-                self.tell_queued(&entry.job, now);
-                self.enter_queue(entry, at_front, now);
+                self.enter_queue_anew(entry, at_front, now);
             }
         }
     }
@@ -94,20 +97,19 @@ impl State {
         job.result = None;
         job.error = None;
         job.stop_requested = false;
-        self.tell_queued(&entry.job, now);
-        self.enter_queue(entry, at_front, now);
+        self.enter_queue_anew(entry, at_front, now);
         Requeued::Queued
     }
 
-    pub(super) fn delete(&mut self, id: &JobId) -> Deleted {
-        match self.job(id).map(|job| job.status) {
+    pub(super) fn delete(&mut self, id: &JobId, now: Timestamp) -> Deleted {
+        if let Some(entry) = self.take_if(id, |job| job.status != Status::Started) {
+            self.touch(Topic::Ended);
+            self.free_slot(limit_of(&entry.job).as_ref(), now);
+            return Deleted::Deleted;
+        }
+        match self.job(id) {
+            Some(_) => Deleted::Running,
             None => Deleted::NotFound,
-            Some(Status::Started) => Deleted::Running,
-            Some(_) => {
-                self.take(id);
-                self.touch(Topic::Ended);
-                Deleted::Deleted
-            }
         }
     }
 

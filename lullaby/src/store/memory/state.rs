@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::{Value, json};
 
 use super::event_log::EventLog;
+use super::rate_limits::{Limiters, limit_of};
 use super::schedules::Schedules;
 use crate::clock::Timestamp;
 use crate::event::{EventId, EventLimits, NewEvent};
@@ -18,7 +19,7 @@ pub(super) type Number = u64;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) number: Number,
-    /// Its place in line, while it is queued: lower runs first.
+    /// Its place in line, while it is queued or waits for a slot: lower runs first.
     pub(super) pos: i64,
     pub(super) job: Job,
 }
@@ -28,7 +29,7 @@ impl Entry {
     pub(super) fn rank(&self) -> i64 {
         let ms = |at: Option<Timestamp>| at.map_or(0, Timestamp::as_millis);
         match self.job.status {
-            Status::Queued => self.pos,
+            Status::Queued | Status::RateLimited => self.pos,
             Status::Scheduled => ms(self.job.due_at),
             Status::Started => ms(self.job.lease_until),
             status if status.is_ended() => ms(self.job.ended_at),
@@ -50,6 +51,7 @@ pub(super) struct State {
     pub(super) by_expiry: BTreeSet<(Timestamp, Number)>,
     /// The deferred jobs, by each that they wait for.
     pub(super) dependents: BTreeSet<(JobId, Number)>,
+    pub(super) limiters: Limiters,
     pub(super) counts: BTreeMap<(QueueName, Status), u64>,
     last_number: Number,
     pub(super) last_token: u64,
@@ -70,6 +72,7 @@ impl State {
             by_subject: BTreeSet::new(),
             by_expiry: BTreeSet::new(),
             dependents: BTreeSet::new(),
+            limiters: Limiters::default(),
             counts: BTreeMap::new(),
             last_number: 0,
             last_token: 0,
@@ -127,6 +130,7 @@ impl State {
 
     pub(super) fn take_number(&mut self, number: Number) -> Option<Entry> {
         let entry = self.entries.remove(&number)?;
+        self.limiters.forget(&entry);
         let (job, rank) = (&entry.job, entry.rank());
         let queue = &job.template.queue;
         self.numbers.remove(&job.id);
@@ -155,6 +159,7 @@ impl State {
     }
 
     pub(super) fn put(&mut self, entry: Entry) {
+        self.limiters.note(&entry);
         let (job, rank, number) = (&entry.job, entry.rank(), entry.number);
         let queue = &job.template.queue;
         self.numbers.insert(job.id.clone(), number);
@@ -203,8 +208,17 @@ impl State {
         numbers.filter_map(|number| self.entries.get(&number))
     }
 
-    /// Puts a job into its queue. Its ttl counts from here.
+    /// Puts a job into its queue that has no rate limit or has its slot. Its ttl counts from here.
     pub(super) fn enter_queue(&mut self, mut entry: Entry, at_front: bool, now: Timestamp) {
+        let job = &mut entry.job;
+        job.enqueued_at = Some(now);
+        job.lease_until = None;
+        job.ended_at = None;
+        job.expires_at = job.template.options.ttl.map(|ttl| now + ttl);
+        self.stand_in_line(entry, at_front);
+    }
+
+    pub(super) fn stand_in_line(&mut self, mut entry: Entry, at_front: bool) {
         let queue = &entry.job.template.queue;
         entry.pos = if at_front {
             self.of_queue(queue, Status::Queued)
@@ -215,12 +229,7 @@ impl State {
                 .next_back()
                 .map_or(0, |back| back.pos + 1)
         };
-        let job = &mut entry.job;
-        job.status = Status::Queued;
-        job.enqueued_at = Some(now);
-        job.lease_until = None;
-        job.ended_at = None;
-        job.expires_at = job.template.options.ttl.map(|ttl| now + ttl);
+        entry.job.status = Status::Queued;
         self.put(entry);
         self.touch(Topic::Queued);
     }
@@ -251,7 +260,7 @@ impl State {
         job.ended_at = Some(now);
         job.lease_until = None;
         job.expires_at = ttl.map(|ttl| now + ttl);
-        let id = job.id.clone();
+        let (id, limit) = (job.id.clone(), limit_of(job));
         if ttl.is_none_or(|ttl| !ttl.is_zero()) {
             self.put(entry);
         }
@@ -259,13 +268,15 @@ impl State {
         if let Some(call) = call {
             self.enqueue(call, now);
         }
+        self.free_slot(limit.as_ref(), now);
         self.release_dependents(&id, status, now);
     }
 
-    /// Drops a queued job whose ttl is over.
+    /// Drops a job whose ttl is over, queued or waiting for a slot.
     pub(super) fn expire(&mut self, entry: &Entry, now: Timestamp) {
         self.tell(&entry.job, "job.expired", [], now);
         self.touch(Topic::Ended);
+        self.free_slot(limit_of(&entry.job).as_ref(), now);
     }
 
     /// Writes the event of a move, if anybody follows this job. `data` comes after the task's name.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::rate_limits::limit_of;
 use super::state::{Entry, State, call_back, due};
 use crate::clock::Timestamp;
 use crate::job::{Execution, Job, Status, Token};
@@ -77,10 +78,10 @@ impl State {
                     let data = [("worker", worker), ("due", due(at))];
                     self.tell(&entry.job, "job.repeating", data, now);
                     let call = call_back(&entry.job, Status::Finished);
-                    self.come_back(entry, at, now);
                     if let Some(call) = call {
                         self.enqueue(call, now);
                     }
+                    self.come_back(entry, at, now);
                     self.release_dependents(&settlement.execution.job, Status::Finished, now);
                 } else {
                     entry.job.result = result;
@@ -118,7 +119,9 @@ impl State {
     /// Ends an execution, but not its job: that runs again at `at`, at the back of its queue.
     fn come_back(&mut self, mut entry: Entry, at: Timestamp, now: Timestamp) {
         if at > now {
-            return self.schedule(entry, at);
+            let limit = limit_of(&entry.job);
+            self.schedule(entry, at);
+            return self.free_slot(limit.as_ref(), now);
         }
         entry.job.due_at = Some(at);
         self.enter_queue(entry, false, now);

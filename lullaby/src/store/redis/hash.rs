@@ -29,6 +29,7 @@ use crate::job::{
     JobOptions, JobSpec, JobTemplate, QueueName, Status, Token,
 };
 use crate::payload::Payload;
+use crate::rate_limit::RateLimit;
 use crate::repeat::Repeat;
 use crate::retry::{Backoff, Retry};
 
@@ -92,6 +93,11 @@ pub(super) fn fields(spec: &JobSpec, serializer: Serializer) -> Result<Fields> {
         if let Some(task) = task {
             fields.push((name, task.clone().into_bytes()));
         }
+    }
+    if let Some(limit) = &options.rate_limit {
+        fields.push(("rate_limit_key", limit.key.clone().into_bytes()));
+        let concurrency = limit.concurrency.to_string().into_bytes();
+        fields.push(("rate_limit_concurrency", concurrency));
     }
     if !template.meta.is_empty() {
         let meta = serde_json::Value::Object(template.meta.clone());
@@ -449,6 +455,13 @@ impl Hash {
         }
     }
 
+    fn rate_limit(&self) -> Option<RateLimit> {
+        Some(RateLimit {
+            key: self.text("rate_limit_key")?,
+            concurrency: self.number("rate_limit_concurrency")?,
+        })
+    }
+
     fn repeat(&self) -> Option<Repeat> {
         let list = |name| -> Vec<u64> {
             let list = self.bytes(name);
@@ -494,6 +507,7 @@ impl Hash {
             retry,
             repeat: self.repeat(),
             callbacks: self.callbacks(),
+            rate_limit: self.rate_limit(),
             at_front: self.bytes("enqueue_at_front") == Some(b"1"),
         }
     }

@@ -216,9 +216,9 @@ impl Core {
             Some(status) => LISTED.into_iter().filter(|one| *one == status).collect(),
             None => LISTED.to_vec(),
         };
-        let in_line = status == Some(Status::Queued);
+        let in_line = matches!(status, Some(Status::Queued | Status::RateLimited));
         let ids = match &filter.subject {
-            // A queue's order is only in its list.
+            // The order of a queue, and of those that wait for a slot, is only in its list.
             Some(subject) if !in_line => {
                 let mut command = redis::cmd("ZRANGE");
                 command.arg(self.keys.subject(subject)).arg(0).arg(-1);

@@ -88,6 +88,7 @@ impl Core {
             (job.on_existing == OnExisting::Replace, 'r'),
             (!job.depends_on.is_empty(), 'd'),
             (job.depends_on.allow_failure, 'a'),
+            (template.options.rate_limit.is_some(), 'm'),
         ]
         .into_iter()
         .filter_map(|(set, flag)| set.then_some(flag))

@@ -92,8 +92,7 @@ impl Step<'_> {
             self.tell(job, "job.scheduled", [("due", due(at))])?;
             return self.schedule(job, at);
         }
-        self.tell_queued(job)?;
-        self.enter_queue(job, job.at_front)
+        self.enter_queue_anew(job, job.at_front)
     }
 
     /// Whether one of these, or one that it waits for in turn, is `id`.

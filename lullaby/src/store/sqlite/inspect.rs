@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::rate_limits;
 use super::row::{self, code, instant_value, job_columns, size};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -80,6 +81,9 @@ pub(super) fn list_jobs(conn: &Connection, filter: &JobFilter) -> Result<Vec<Job
     };
     let page = filter.page;
     let keys = match (sieve.subject, sieve.status) {
+        (subject, Some(Status::RateLimited)) => {
+            rate_limits::waiting(conn, sieve.queue, subject, page)?
+        }
         (Some(subject), _) => keys_of_subject(conn, subject, &sieve, filter)?,
         (None, Some(status)) => keys_of_status(conn, status, &sieve, filter)?,
         (None, None) => keys_of_all(conn, &sieve, filter)?,

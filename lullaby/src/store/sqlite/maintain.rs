@@ -165,7 +165,7 @@ pub(super) fn sweep(step: &mut Step<'_>, limit: usize) -> Result<Swept> {
         over.collect::<rusqlite::Result<_>>()?
     };
     for job in &over {
-        if job.status == Status::Queued {
+        if matches!(job.status, Status::Queued | Status::RateLimited) {
             step.expire(job)?;
         } else {
             step.drop_job(job.key)?;

@@ -14,6 +14,7 @@ mod looks;
 mod maintain;
 mod owner;
 mod produce;
+mod rate_limits;
 mod reader;
 mod recur;
 mod row;

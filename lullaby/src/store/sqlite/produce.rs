@@ -2,7 +2,9 @@
 
 use rusqlite::params;
 
-use super::row::{DEFERRED, QUEUED, SCHEDULED, code, duration_value, instant_value, to_json};
+use super::row::{
+    DEFERRED, QUEUED, RATE_LIMITED, SCHEDULED, code, duration_value, instant_value, to_json,
+};
 use super::step::{Step, Told, due};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -11,14 +13,14 @@ use crate::job::{JobId, JobSpec, OnExisting, Status};
 use crate::store::{Canceled, Deleted, Enqueued, Requeued, Topic};
 
 const INSERT: &str = "INSERT INTO lullaby_job (id, queue, status, pos, expires, created, due, enqueued, timeout, ttl, \
-     result_ttl, failure_ttl, at_front, task, subject, description, retry, slot, meta, payload, depends_on, repeat, callbacks) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
+     result_ttl, failure_ttl, at_front, task, subject, description, retry, slot, meta, payload, depends_on, repeat, callbacks, limit_key, limit_concurrency) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25) \
      ON CONFLICT (id) DO NOTHING";
 
 /// As `INSERT`, for a job that waits: it keeps its key and when it was made, and loses everything else.
 const REPLACE: &str = "UPDATE lullaby_job SET queue = ?2, status = ?3, pos = ?4, expires = ?5, due = ?7, enqueued = ?8, \
      timeout = ?9, ttl = ?10, result_ttl = ?11, failure_ttl = ?12, at_front = ?13, task = ?14, subject = ?15, \
-     description = ?16, retry = ?17, slot = ?18, meta = ?19, payload = ?20, depends_on = ?21, repeat = ?22, callbacks = ?23, token = NULL, owner = NULL, worker = NULL, \
+     description = ?16, retry = ?17, slot = ?18, meta = ?19, payload = ?20, depends_on = ?21, repeat = ?22, callbacks = ?23, limit_key = ?24, limit_concurrency = ?25, token = NULL, owner = NULL, worker = NULL, \
      started = NULL, ended = NULL, failures = 0, lost = 0, stop = 0, result = NULL, error = NULL \
      WHERE id = ?1";
 
@@ -51,6 +53,7 @@ pub(super) fn enqueue_one(step: &mut Step<'_>, spec: &JobSpec) -> Result<Enqueue
         .prepare_cached("UPDATE lullaby_job SET status = ?2, pos = 0 WHERE key = ?1")?
         .execute([old.key, code(Status::Created)])?;
     step.memo.look_afresh();
+    step.free_slot(&old)?;
     write(step, REPLACE, spec, queue, place)?;
     tell_new(step, spec, place)?;
     Ok(Enqueued::Replaced)
@@ -62,12 +65,15 @@ enum Place {
     Queued,
     Scheduled(Timestamp),
     Deferred,
+    /// Its limiter: waiting, or through it into its queue.
+    RateLimited,
 }
 
 fn place(step: &Step<'_>, spec: &JobSpec) -> Result<Place> {
     Ok(match spec.at.filter(|at| *at > step.now) {
         _ if !step.are_met(&spec.depends_on)? => Place::Deferred,
         Some(at) => Place::Scheduled(at),
+        None if spec.template.options.rate_limit.is_some() => Place::RateLimited,
         None => Place::Queued,
     })
 }
@@ -76,13 +82,19 @@ fn place(step: &Step<'_>, spec: &JobSpec) -> Result<Place> {
 fn write(step: &mut Step<'_>, sql: &str, spec: &JobSpec, queue: i64, place: Place) -> Result<bool> {
     let (template, options) = (&spec.template, &spec.template.options);
     let now = step.now.as_millis();
+    let limit = options.rate_limit.as_ref();
     let (status, pos, enqueued) = match place {
+        Place::RateLimited => {
+            let key = limit.map_or("", |limit| &limit.key);
+            (RATE_LIMITED, step.place_among_waiting(key)?, None)
+        }
         Place::Deferred => (DEFERRED, 0, None),
         Place::Scheduled(at) => (SCHEDULED, at.as_millis(), None),
         Place::Queued => (QUEUED, step.place(queue, options.at_front)?, Some(now)),
     };
     let ttl = duration_value(options.ttl);
-    let expires = enqueued.and_then(|_| step.expiry(ttl));
+    let waits = matches!(place, Place::Queued | Place::RateLimited);
+    let expires = step.expiry(ttl).filter(|_| waits);
     let retry = options.retry.as_ref().map(to_json).transpose()?;
     let repeat = options.repeat.as_ref().map(to_json).transpose()?;
     let callbacks = &options.callbacks;
@@ -114,6 +126,8 @@ fn write(step: &mut Step<'_>, sql: &str, spec: &JobSpec, queue: i64, place: Plac
         depends_on.transpose()?,
         repeat,
         callbacks.transpose()?,
+        limit.map(|limit| &limit.key),
+        limit.map(|limit| limit.concurrency),
     ])?;
     Ok(changed > 0)
 }
@@ -123,6 +137,10 @@ fn tell_new(step: &mut Step<'_>, spec: &JobSpec, place: Place) -> Result<()> {
         Place::Deferred => step.note_dependencies(spec)?,
         Place::Scheduled(_) => step.memo.touch(Topic::Due),
         Place::Queued => step.memo.touch(Topic::Queued),
+        Place::RateLimited => {
+            let limit = spec.template.options.rate_limit.as_ref();
+            return limit.map_or(Ok(()), |limit| step.pass_limiter(&spec.id, limit));
+        }
     }
     let template = &spec.template;
     let Some(subject) = &template.subject else {
@@ -201,8 +219,7 @@ fn requeue_one(step: &mut Step<'_>, id: &JobId, at_front: bool) -> Result<Requeu
         )?
         .execute([job.key])?;
     step.forget_dependencies(&job)?;
-    step.tell_queued(&job)?;
-    step.enter_queue(&job, at_front)?;
+    step.enter_queue_anew(&job, at_front)?;
     Ok(Requeued::Queued)
 }
 
@@ -216,6 +233,7 @@ pub(super) fn delete(step: &mut Step<'_>, ids: &[JobId]) -> Result<Vec<Deleted>>
                     step.forget_dependencies(&job)?;
                     step.drop_job(job.key)?;
                     step.memo.touch(Topic::Ended);
+                    step.free_slot(&job)?;
                     Deleted::Deleted
                 }
             })

@@ -65,8 +65,7 @@ pub(super) fn move_due(step: &mut Step<'_>, limit: usize) -> Result<Moved> {
     ))?;
     for key in &keys {
         let job = statement.query_row([key], stand)?;
-        step.tell_queued(&job)?;
-        step.enter_queue(&job, job.at_front)?;
+        step.enter_queue_anew(&job, job.at_front)?;
     }
     Ok(Moved {
         moved: keys.len(),

@@ -11,6 +11,7 @@ use crate::clock::{Timestamp, millis_up};
 use crate::error::{Error, Result};
 use crate::job::{Dependencies, Job, JobId, JobOptions, JobTemplate, QueueName, Status, Token};
 use crate::payload::Payload;
+use crate::rate_limit::RateLimit;
 
 /// A status as it is stored.
 pub(super) const fn code(status: Status) -> i64 {
@@ -24,8 +25,8 @@ pub(super) const fn code(status: Status) -> i64 {
         Status::Deferred => 6,
         Status::Canceled => 7,
         Status::Stopped => 8,
-        // No job here ever stands so: who asks for them finds none.
         Status::RateLimited => 9,
+        // No job here ever stands so: who asks for them finds none.
         Status::ReadyToEnqueue => 10,
         _ => -1,
     }
@@ -35,6 +36,7 @@ pub(super) const SCHEDULED: i64 = code(Status::Scheduled);
 pub(super) const QUEUED: i64 = code(Status::Queued);
 pub(super) const STARTED: i64 = code(Status::Started);
 pub(super) const DEFERRED: i64 = code(Status::Deferred);
+pub(super) const RATE_LIMITED: i64 = code(Status::RateLimited);
 
 /// The status in a column.
 pub(super) fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
@@ -43,7 +45,7 @@ pub(super) fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
         .into_iter()
         .find(|status| code(*status) == stored)
         .ok_or_else(|| {
-            let error = format!("expected a status from 0 to 8, found {stored}");
+            let error = format!("expected a status from 0 to 10, found {stored}");
             rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, error.into())
         })
 }
@@ -52,7 +54,7 @@ pub(super) fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
 macro_rules! job_columns {
     () => {
         "j.key, j.id, j.status, j.pos, q.name, j.task, j.payload, j.timeout, j.ttl, j.result_ttl, j.failure_ttl, j.retry, j.repeat, j.callbacks, \
-         j.at_front, j.meta, j.description, j.subject, j.slot, j.created, j.due, j.enqueued, j.started, j.ended, j.expires, \
+         j.limit_key, j.limit_concurrency, j.at_front, j.meta, j.description, j.subject, j.slot, j.created, j.due, j.enqueued, j.started, j.ended, j.expires, \
          j.token, j.worker, j.failures, j.lost, j.stop, j.result, j.error, j.depends_on"
     };
 }
@@ -81,6 +83,7 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<(i64, Job)> {
                 retry: c.json(&id)?,
                 repeat: c.json(&id)?,
                 callbacks: c.json(&id)?.unwrap_or_default(),
+                rate_limit: rate_limit(c.take()?, c.take()?),
                 at_front: c.take()?,
             },
             meta: c.json(&id)?.unwrap_or_default(),
@@ -105,6 +108,14 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<(i64, Job)> {
         id,
     };
     Ok((key, job))
+}
+
+/// From its two columns.
+pub(super) fn rate_limit(key: Option<String>, concurrency: Option<u32>) -> Option<RateLimit> {
+    Some(RateLimit {
+        key: key?,
+        concurrency: concurrency?,
+    })
 }
 
 /// Whom a job waits for, from a column of this name. As in a full job, what cannot be read counts as nobody.

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::event_log::EventLog;
 use super::owner::Owner;
-use super::row::{QUEUED, SCHEDULED, code, duration_of, instant_value, status};
+use super::row::{QUEUED, SCHEDULED, code, duration_of, instant_value, rate_limit, status};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::event::EventId;
 use crate::job::{Callbacks, Ended, JobId, QueueName, Status, Token};
+use crate::rate_limit::RateLimit;
 use crate::repeat::Repeat;
 use crate::store::Topic;
 
@@ -96,6 +97,7 @@ pub(super) struct Stand {
     pub(super) repeat: Option<Repeat>,
     pub(super) callbacks: Option<Callbacks>,
     pub(super) token: Option<i64>,
+    pub(super) limit: Option<RateLimit>,
     pub(super) told: Option<Told>,
 }
 
@@ -110,7 +112,8 @@ pub(super) struct Told {
 /// What a `Stand` is read from, for `FROM lullaby_job`.
 macro_rules! stand_columns {
     () => {
-        "key, id, queue, status, due, ttl, result_ttl, failure_ttl, at_front, lost, subject, task, worker, stop, repeat, callbacks, token"
+        "key, id, queue, status, due, ttl, result_ttl, failure_ttl, at_front, lost, subject, task, worker, stop, repeat, callbacks, token, \
+         limit_key, limit_concurrency"
     };
 }
 pub(super) use stand_columns;
@@ -133,6 +136,7 @@ pub(super) fn stand(row: &Row<'_>) -> rusqlite::Result<Stand> {
         repeat: rare(row, 14)?,
         callbacks: rare(row, 15)?,
         token: row.get(16)?,
+        limit: rate_limit(row.get(17)?, row.get(18)?),
         told: match subject {
             Some(subject) => Some(Told {
                 subject,
@@ -239,7 +243,7 @@ impl Step<'_> {
         ttl.map(|ttl| self.now + duration_of(ttl))
     }
 
-    /// Puts a job into its queue. Its ttl counts from here.
+    /// Puts a job into its queue that has no rate limit or has its slot. Its ttl counts from here.
     pub(super) fn enter_queue(&mut self, job: &Stand, at_front: bool) -> Result<()> {
         let place = self.place(job.queue, at_front)?;
         self.conn
@@ -294,11 +298,13 @@ impl Step<'_> {
                 ])?;
         }
         self.memo.touch(Topic::Ended);
-        self.follow_up(job, status)
+        self.call_back(job, status)?;
+        self.free_slot(job)?;
+        self.release_dependents(&job.id, status)
     }
 
-    /// What the end of a job, or of one of its runs, sets going: its callback, and those that waited for it.
-    pub(super) fn follow_up(&mut self, job: &Stand, status: Status) -> Result<()> {
+    /// Puts the call of a job's callback into its queue, if there is one for such an end of the job, or of one of its runs.
+    pub(super) fn call_back(&mut self, job: &Stand, status: Status) -> Result<()> {
         let callbacks = job.callbacks.as_ref();
         if let Some(task) = callbacks.and_then(|callbacks| callbacks.after(status)) {
             let queue = QueueName::from_store(&self.queue_name(job.queue)?);
@@ -309,7 +315,7 @@ impl Step<'_> {
             let token = Token(job.token.unwrap_or_default().unsigned_abs());
             super::produce::enqueue_one(self, &ended.call(task, queue, token))?;
         }
-        self.release_dependents(&job.id, status)
+        Ok(())
     }
 
     /// Fails a job for good.
@@ -326,12 +332,12 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Drops a queued job whose ttl is over.
+    /// Drops a job whose ttl is over, queued or waiting for a slot.
     pub(super) fn expire(&mut self, job: &Stand) -> Result<()> {
         self.tell(job, "job.expired", [])?;
         self.drop_job(job.key)?;
         self.memo.touch(Topic::Ended);
-        Ok(())
+        self.free_slot(job)
     }
 
     pub(super) fn drop_job(&self, key: i64) -> Result<()> {

@@ -169,8 +169,9 @@ fn settle_one(step: &mut Step<'_>, settlement: &Settlement) -> Result<Settled> {
                 let at = step.now + pause;
                 step.tell(&job, "job.repeating", [worker, ("due", due(at))])?;
                 note_repeat(step, &job, &left)?;
+                step.call_back(&job, Status::Finished)?;
                 come_back(step, &job, at)?;
-                step.follow_up(&job, Status::Finished)?;
+                step.release_dependents(&job.id, Status::Finished)?;
             }
             None => {
                 step.tell(&job, "job.finished", [worker])?;
@@ -226,7 +227,8 @@ fn count_failure(step: &Step<'_>, job: &Stand) -> Result<()> {
 /// Ends an execution, but not its job: that runs again at `at`, at the back of its queue.
 fn come_back(step: &mut Step<'_>, job: &Stand, at: Timestamp) -> Result<()> {
     if at > step.now {
-        return step.schedule(job, at);
+        step.schedule(job, at)?;
+        return step.free_slot(job);
     }
     step.conn
         .prepare_cached("UPDATE lullaby_job SET due = ?2 WHERE key = ?1")?

@@ -3,7 +3,8 @@
 --   i      id
 --   i + 1  its queue
 --   i + 2  flags, of which most jobs have none: t has a time, s has a subject, l lives for a limited time, f at the front, r replaces a job
---          that waits, d depends on others (the last value is the JSON list of their ids), a of which those that failed will do
+--          that waits, d depends on others (the last value is the JSON list of their ids), a of which those that failed will do, m has a
+--          rate limit
 --   i + 3  how many strings the hash's fields and values are
 --   ...    with t when it is due in ms; with s its subject, its task's name; with l its ttl in ms
 --   ...    the fields and values
@@ -59,6 +60,11 @@ local function enqueue_job(i)
       unpack(ARGV, first, last))
     tell(job, 'job.scheduled', number('due', job.due))
     enter_scheduled(job, job.due)
+  elseif has(flags, 'm') then
+    call('HSET', key, 'created_at', created_at, 'lullaby_n', n, unpack(ARGV, first, last))
+    if job.due then call('HSET', key, 'lullaby_due', int(job.due)) end
+    job.limit, job.at_front = call('HGET', key, 'rate_limit_key'), has(flags, 'f')
+    enter_queue_anew(job, job.at_front)
   else
     know_queue(job.queue)
     call('HSET', key, 'status', 'queued', 'enqueued_at', now_text, 'created_at', created_at, 'lullaby_n', n,

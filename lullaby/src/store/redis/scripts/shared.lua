@@ -264,7 +264,15 @@ local function tell_queued(job)
   if job.subject then tell(job, 'job.queued', text('queue', job.queue) .. (job.due and number('due', job.due) or '')) end
 end
 
--- Fills the free slots of a limiter with those that wait, the oldest first.
+-- Behind all that wait for a slot: of one instant, too, where the set itself goes by names.
+local function score_behind(waiting)
+  local score, last = now / 1000, tonumber(call('ZREVRANGE', waiting, 0, 0, 'WITHSCORES')[2])
+  -- Unless some clock is ahead of this one.
+  if last and last >= score and last < score + 1 then score = last + 0.000001 end
+  return string.format('%.6f', score)
+end
+
+-- Fills the free slots of a limiter with those that wait, the oldest first. Who takes jobs in this very script finds them in their lists.
 local function fill_slots(key, concurrency)
   local allowed, waiting, held = limiter(key) .. ':allowed', limiter(key) .. ':rate_limited', {}
   while call('ZCARD', allowed) < concurrency do
@@ -284,6 +292,7 @@ local function fill_slots(key, concurrency)
     end
   end
   for _, one in ipairs(held) do call('ZADD', waiting, one[2], one[1]) end
+  flush()
 end
 
 -- As the last one who enqueued for it said.
@@ -298,9 +307,11 @@ local function enter_by_limiter(job, at_front)
   call('HSET', limiter(key), 'concurrency', int(concurrency))
   call('HSET', job.key, 'status', 'rate_limited')
   if at_front ~= (job.at_front or false) then call('HSET', job.key, 'enqueue_at_front', at_front and '1' or '0') end
-  call('ZADD', limiter(key) .. ':rate_limited', now / 1000, job.id)
+  local waiting = limiter(key) .. ':rate_limited'
+  call('ZADD', waiting, score_behind(waiting), job.id)
   begin_ttl(job)
   fill_slots(key, concurrency)
+  if job.subject and call('ZSCORE', waiting, job.id) then tell(job, 'job.rate_limited', text('limit', key)) end
   return true
 end
 
