@@ -8,7 +8,6 @@ Times and ids differ by nature. The rest of the differences are these, and each 
 - `enqueue_at_front` is kept on every job that enters at the front, where RQ keeps it on scheduled ones only.
 - `last_heartbeat` and the keys of an execution appear with its first heartbeat, after a third of the lease.
 - A finished job without a result has no entry in its stream of results.
-- An entry in that stream does not say when the execution started.
 - The server forgets an ended job a minute after its time, in case no process of ours sweeps it before.
 - Scores have milliseconds, where RQ's are whole seconds.
 """
@@ -157,8 +156,7 @@ def entry_of(conn, job, serializer):
     (_, fields), = conn.xrevrange(f"rq:results:{job}", count=1)
     fields = {name.decode(): value for name, value in fields.items()}
     assert fields.pop("worker_name") and len(fields.pop("execution_id")) == 32
-    assert float(fields.pop("execution_ended_at")) > 0
-    fields.pop("execution_started_at", None)
+    assert 0 < float(fields.pop("execution_started_at")) <= float(fields.pop("execution_ended_at"))
     if "return_value" in fields:
         fields["return_value"] = loads(base64.b64decode(fields["return_value"]), serializer)
     if "exc_string" in fields:

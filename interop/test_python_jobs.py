@@ -277,6 +277,23 @@ def test_our_worker_is_a_worker_to_python(default_queue, conn, programs):
     assert (worker.successful_job_count, worker.failed_job_count) == (1, 2)
 
 
+def test_python_reads_when_runs_of_ours_began_and_how_long_they_took_in_all(queue, conn, programs):
+    ids = [queue.enqueue("demo.burn", 100).id for _ in range(2)]
+    fails = queue.enqueue("demo.fail", "x", retry=Retry(max=1))
+    programs.rust_worker("--concurrency", "4")
+    jobs = [ended(Job.fetch(id, connection=conn, serializer=queue.serializer)) for id in ids]
+    ended(fails, "failed")
+    for job in jobs:
+        result = job.latest_result()
+        assert abs(result.execution_started_at - job.started_at) <= timedelta(milliseconds=1)
+        assert timedelta(seconds=0.1) <= result.execution_ended_at - result.execution_started_at < timedelta(seconds=10)
+    (worker,) = Worker.all(connection=conn)
+    took = sum((job.ended_at - job.started_at).total_seconds() for job in jobs)
+    assert took <= worker.total_working_time < took + 10
+    assert (worker.successful_job_count, worker.failed_job_count) == (2, 2)
+    assert "jobs: 2 finished, 2 failed" in programs.rq("info")
+
+
 def test_rq_info_shows_ours(default_queue, conn, programs):
     job = default_queue.enqueue("demo.sleep", 60)
     default_queue.enqueue("demo.fail", "x")

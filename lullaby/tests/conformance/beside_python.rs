@@ -1,16 +1,18 @@
 //! What Python's programs leave in a Redis that they share with ours: what they break, what they have not finished yet, and what is theirs.
 //! Each test writes what they write, in their order; `interop/` has the programs themselves.
 
-use lullaby::clock::{Clock, SystemClock, until};
+use lullaby::clock::{Clock, SystemClock, Timestamp, until};
 use lullaby::job::Status;
 use lullaby::store::redis::RedisStore;
 use lullaby::store::redis::redis::{Cmd, Value};
-use lullaby::store::{Canceled, Deleted, Ending, Page, Renewed, Restored, Settled, Topic};
+use lullaby::store::{
+    Canceled, Deleted, Ending, Page, Renewed, Restored, Settled, Topic, WorkerRecord,
+};
 use std::time::Duration;
 
 use crate::drivers;
 use crate::specs::{With, job};
-use crate::world::{LEASE, World, execution, finished, id, one};
+use crate::world::{LEASE, World, execution, failed, finished, id, one};
 
 /// `demo.add(1)` by RQ's JSON serializer, not deflated: RQ reads that, too.
 const CALL: &str = r#"["demo.add", null, [1], {}]"#;
@@ -170,6 +172,52 @@ pub(crate) fn nothing() -> (Vec<String>, Vec<String>) {
 
 pub(crate) fn returned(name: &str) -> (Vec<String>, Vec<String>) {
     (vec![name.to_owned()], Vec::new())
+}
+
+// What ours tells ------------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn python_reads_when_our_runs_began_and_how_long_they_took_whatever_the_date() {
+    let python = Python::new().await;
+    let world = &python.world;
+    let worker = WorkerRecord {
+        name: "worker".to_owned(),
+        queues: Vec::new(),
+        concurrency: 1,
+        running: 0,
+        pid: 7,
+        host: "host".to_owned(),
+        started_at: world.now(),
+        seen_at: world.now(),
+    };
+    world.store.announce_worker(worker).await.expect("told");
+    let odd = [
+        "2027-01-01T00:00:00.000Z",
+        "2027-12-31T23:59:59.250Z",
+        "2028-02-29T23:59:59.999Z",
+        "2100-02-28T23:59:59.001Z",
+    ];
+    for (number, text) in odd.iter().enumerate() {
+        let began: Timestamp = text.parse().expect("a time");
+        world.clock.advance(began.since(world.now()));
+        let running = world.start(job(&format!("job{number}"))).await;
+        world.pass(1500);
+        let ending = match number % 2 {
+            0 => Ending::Finished {
+                result: Some("7".to_owned()),
+            },
+            _ => failed("no milk"),
+        };
+        assert_eq!(world.settle(&running, ending).await, Settled::Done);
+        let results = world.store.results(&running.id).await.expect("read");
+        let result = one(results);
+        assert_eq!(result.started_at, Some(began));
+        assert_eq!(result.ended_at, Some(world.now()));
+    }
+    let record = async |name| python.text("HGET", "worker:worker", &[name]).await;
+    assert_eq!(record("total_working_time").await, "6");
+    assert_eq!(record("successful_job_count").await, "2");
+    assert_eq!(record("failed_job_count").await, "2");
 }
 
 // What is broken -------------------------------------------------------------------------------------------------------------

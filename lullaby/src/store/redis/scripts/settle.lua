@@ -7,14 +7,15 @@
 local WIDTH = { F = 4, X = 5, H = 5, R = 5, Z = 4, S = 4, B = 3 }
 local answers, counts, settled = {}, {}, {}
 
--- What RQ counts of a worker; written once for all of a call.
-local function count(worker, name)
+-- What RQ counts of a worker, and how long it worked in all; written once for all of a call.
+local function count(worker, name, started_at)
   local of = counts[worker or '']
   if not of then
-    of = { successful_job_count = 0, failed_job_count = 0 }
+    of = { successful_job_count = 0, failed_job_count = 0, worked = 0 }
     counts[worker or ''] = of
   end
   of[name] = of[name] + 1
+  of.worked = of.worked + math.max(0, now - (millis(started_at) or now))
 end
 
 -- Whether a live worker that is not of ours listens on this queue.
@@ -65,7 +66,7 @@ local function finish_plain(id, token, result)
   if value[3] ~= 'started' or not (run and started_at and queue and worker) or value[7] then return false end
   if string.find(run, token .. ' ' .. started_at .. ' =', 1, true) ~= 1 then return false end
   if call('ZREM', rq .. 'wip:' .. queue, wip_member(id, token)) == 0 then return false end
-  count(worker, 'successful_job_count')
+  count(worker, 'successful_job_count', started_at)
   note_end(id, 'finished')
   local ttl = span(nil, value[6], 500000)
   if ttl == 0 then
@@ -75,7 +76,7 @@ local function finish_plain(id, token, result)
     return true
   end
   if result ~= '' or (not is_random(id) and call('EXISTS', rq .. 'results:' .. id) == 1) then
-    write_result({ id = id, worker = worker, result_ttl = ttl }, '1', token, with('return_value', result))
+    write_result({ id = id, worker = worker, started_at = started_at, result_ttl = ttl }, '1', token, with('return_value', result))
   end
   call('HSET', key, 'status', 'finished', 'ended_at', now_text)
   keep_finished(id, key, queue, ttl)
@@ -104,7 +105,7 @@ local function settle(id, token, kind, first, second)
   forget_beat(job, token)
   local by = job.subject and text('worker', job.worker)
   if kind == 'F' then
-    count(job.worker, 'successful_job_count')
+    count(job.worker, 'successful_job_count', job.started_at)
     local result = present(first)
     -- RQ reads no entry and an entry without a value alike; but an older entry must not speak for this run.
     if job.result_ttl ~= 0 and (result or call('EXISTS', rq .. 'results:' .. id) == 1) then
@@ -125,12 +126,12 @@ local function settle(id, token, kind, first, second)
     enter_queue(job, false)
     return 2
   elseif kind == 'X' or kind == 'H' then
-    if kind == 'X' then count(job.worker, 'failed_job_count') end
+    if kind == 'X' then count(job.worker, 'failed_job_count', job.started_at) end
     call('HINCRBY', job.key, 'lullaby_failures', 1)
     fail(job, token, first, second)
   elseif kind == 'R' then
     local at = tonumber(second)
-    count(job.worker, 'failed_job_count')
+    count(job.worker, 'failed_job_count', job.started_at)
     call('HINCRBY', job.key, 'lullaby_failures', 1)
     call('HSET', job.key, 'lullaby_error', first)
     local left = tonumber(call('HGET', job.key, 'retries_left') or '') or 0
@@ -145,7 +146,7 @@ local function settle(id, token, kind, first, second)
     tell(job, 'job.returned', by)
     enter_queue(job, true)
   elseif kind == 'S' then
-    count(job.worker, 'failed_job_count')
+    count(job.worker, 'failed_job_count', job.started_at)
     tell(job, 'job.stopped')
     if job.failure_ttl ~= 0 then write_result(job, '2', token, with('exc_string', first)) end
     finish(job, 'stopped')
@@ -161,8 +162,12 @@ while i <= #ARGV do
 end
 for worker, of in pairs(counts) do
   local key = rq .. 'worker:' .. worker
-  for name, count in pairs(of) do
-    if count > 0 and call('EXISTS', key) == 1 then call('HINCRBY', key, name, count) end
+  if call('EXISTS', key) == 1 then
+    for _, name in ipairs({ 'successful_job_count', 'failed_job_count' }) do
+      if of[name] > 0 then call('HINCRBY', key, name, of[name]) end
+    end
+    -- RQ has seconds.
+    if of.worked > 0 then call('HINCRBYFLOAT', key, 'total_working_time', string.format('%.3f', of.worked / 1000)) end
   end
 end
 publish()

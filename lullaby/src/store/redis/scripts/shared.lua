@@ -38,6 +38,28 @@ local function timestamp(ms)
 end
 local now_text, now_seconds = timestamp(now), string.format('%.3f', now / 1000)
 
+-- The ms of an instant that RQ or `timestamp` wrote; false of any other text. Date to days: Howard Hinnant's days_from_civil. What was taken
+-- together began in one instant, so each text is read once.
+local instants = {}
+local function millis(text)
+  if not text then return false end
+  if instants[text] == nil then
+    local year, month, day, hour, minute, second = string.match(text, '^(%d%d%d%d)-(%d%d)-(%d%d)T(%d%d):(%d%d):(%d%d%.?%d*)Z$')
+    local ms = false
+    if year then
+      local m = tonumber(month)
+      local y = tonumber(year) - (m <= 2 and 1 or 0)
+      local era = math.floor(y / 400)
+      local yoe = y - era * 400
+      local doy = math.floor((153 * (m > 2 and m - 3 or m + 9) + 2) / 5) + tonumber(day) - 1
+      local days = era * 146097 + yoe * 365 + math.floor(yoe / 4) - math.floor(yoe / 100) + doy - 719468
+      ms = math.floor((((days * 24 + tonumber(hour)) * 60 + tonumber(minute)) * 60 + tonumber(second)) * 1000 + 0.5)
+    end
+    instants[text] = ms
+  end
+  return instants[text]
+end
+
 local function present(value)
   if value and value ~= '' then return value end
 end
@@ -542,11 +564,17 @@ local function with(field, value)
   if present(value) then return field, value end
 end
 
+-- An instant as RQ's results have it; empty if the text is none, which RQ takes for unknown.
+local function seconds_of(text)
+  local ms = millis(text)
+  return ms and string.format('%.3f', ms / 1000) or ''
+end
+
 -- What RQ reads of an end: an entry in the job's stream of results. `...` is what came of it, if anything.
 local function write_result(job, kind, token, ...)
   local key = rq .. 'results:' .. job.id
   call('XADD', key, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', job.worker or '', 'execution_id', execution_id(token),
-    'execution_ended_at', now_seconds, ...)
+    'execution_started_at', seconds_of(job.started_at), 'execution_ended_at', now_seconds, ...)
   local ttl = job.failure_ttl
   if kind == '1' then ttl = job.result_ttl end
   if ttl then expire_key(key, ttl) end
