@@ -30,6 +30,7 @@ every_driver_passes! {
     the_newest_event_is_known,
     a_subject_keeps_its_newest_events,
     a_store_keeps_its_newest_events,
+    a_store_that_is_not_swept_keeps_few_more,
 }
 
 type Told = Vec<(String, Value)>;
@@ -357,4 +358,25 @@ async fn a_store_keeps_its_newest_events(world: World) {
     let last = world.store.last_event().await.expect("read");
     assert_eq!(last, ids[299]);
     assert_eq!(world.events("a").await.len(), 1);
+}
+
+async fn a_store_that_is_not_swept_keeps_few_more(world: World) {
+    let limits = EventLimits {
+        per_subject: 1000,
+        total: 50,
+    };
+    let world = world.another(limits).await;
+    let subjects = ["a", "b", "c"];
+    for _ in 0..4 {
+        let events = (0..300).map(|n| cheer(subjects[n % 3], 0)).collect();
+        world.store.append_events(events).await.expect("appended");
+    }
+    let kept = world.store.events(None, EventId(0), usize::MAX).await;
+    let kept = kept.expect("read");
+    assert!((50..=400).contains(&kept.len()), "{} stand", kept.len());
+    for subject in subjects {
+        let mut of_subject = kept.clone();
+        of_subject.retain(|event| event.subject == subject);
+        assert_eq!(world.events(subject).await, of_subject);
+    }
 }

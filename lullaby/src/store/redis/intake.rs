@@ -1,25 +1,28 @@
-//! Jobs that many callers enqueue at once go to the server together. A round trip costs as much as the work on a hundred jobs, so while two
-//! are under way, who comes waits, and all that wait go in the next one. A lone caller waits for nobody.
+//! What many callers put in at once, jobs or events, goes to the server together. A round trip costs as much as the work on a hundred jobs, so
+//! while two are under way, who comes waits, and all that wait go in the next one. A lone caller waits for nobody.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redis::{Arg, Cmd};
+use redis::{Arg, Cmd, Script};
 use tokio::sync::oneshot;
 
 use super::Core;
-use super::scripts::BATCH;
+use super::answer::texts;
+use super::scripts::{BATCH, Call};
 use crate::error::{Error, Result};
-use crate::store::Enqueued;
 
 /// One that is executed and one that is put together meanwhile.
 const UNDER_WAY: usize = 2;
-/// No more bytes of jobs go together: others wait while the server reads them.
+/// No more bytes go together: others wait while the server reads them.
 const MOST_BYTES: usize = 1 << 20;
 
 /// See the module.
-#[derive(Default)]
-pub(super) struct Intake(Mutex<State>);
+pub(super) struct Intake {
+    /// Takes how many they are, and they; answers one text for each.
+    script: &'static Script,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
@@ -28,17 +31,17 @@ struct State {
 }
 
 struct Waiting {
-    jobs: Jobs,
-    answer: oneshot::Sender<Result<Vec<Enqueued>>>,
+    items: Items,
+    answer: oneshot::Sender<Result<Vec<String>>>,
 }
 
-/// Jobs of one caller, as `enqueue_job.lua` reads them.
-pub(super) struct Jobs {
+/// Jobs or events of one caller, as the script reads them.
+pub(super) struct Items {
     pub(super) count: usize,
     pub(super) strings: Vec<Cmd>,
 }
 
-impl Jobs {
+impl Items {
     fn bytes(&self) -> usize {
         let args = self.strings.iter().flat_map(Cmd::args_iter);
         let lengths = args.map(|arg| match arg {
@@ -50,21 +53,35 @@ impl Jobs {
 }
 
 impl Intake {
+    pub(super) fn new(script: &'static Script) -> Self {
+        let state = Mutex::default();
+        Self { script, state }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Which of a store's intakes.
+pub(super) type Which = fn(&Core) -> &Intake;
+
 /// The right to send. Whoever waits when it ends is sent next.
-struct Turn(Arc<Core>);
+struct Turn(Arc<Core>, Which);
+
+impl Turn {
+    fn intake(&self) -> &Intake {
+        (self.1)(&self.0)
+    }
+}
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut state = self.0.intake.state();
+        let mut state = self.intake().state();
         if !state.waiting.is_empty()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(send_waiting(self.0.clone()));
+            runtime.spawn(send_waiting(self.0.clone(), self.1));
             return;
         }
         state.under_way -= 1;
@@ -74,36 +91,59 @@ impl Drop for Turn {
 }
 
 impl Core {
-    /// Takes jobs of one caller in, at most [`BATCH`], in one step with those of others. Cancel safe: they are taken in, or not.
-    pub(super) async fn take_in_together(self: &Arc<Self>, jobs: Jobs) -> Result<Vec<Enqueued>> {
+    /// Takes what one caller brings in, at most [`BATCH`] items, in one step with what others bring. Cancel safe: all of it is taken in, or
+    /// nothing.
+    pub(super) async fn take_in_together(
+        self: &Arc<Self>,
+        which: Which,
+        items: Items,
+    ) -> Result<Vec<String>> {
         let waits = {
-            let mut state = self.intake.state();
+            let mut state = which(self).state();
             if state.under_way < UNDER_WAY {
                 state.under_way += 1;
-                Err(jobs)
+                Err(items)
             } else {
                 let (answer, waits) = oneshot::channel();
-                state.waiting.push_back(Waiting { jobs, answer });
+                state.waiting.push_back(Waiting { items, answer });
                 Ok(waits)
             }
         };
         match waits {
-            Err(jobs) => {
-                let _turn = Turn(self.clone());
-                self.send_jobs(&[&jobs]).await
+            Err(items) => {
+                let _turn = Turn(self.clone(), which);
+                self.send_together(which, &[&items]).await
             }
             Ok(answer) => answer
                 .await
                 .unwrap_or_else(|_| Err(Error::store("the runtime ended before Redis answered"))),
         }
     }
+
+    /// The call that takes all of them in.
+    pub(super) fn intake_call<'a>(
+        &self,
+        which: Which,
+        items: impl IntoIterator<Item = &'a Items> + Clone,
+    ) -> Call {
+        let count: usize = items.clone().into_iter().map(|one| one.count).sum();
+        let call = self.script(which(self).script).arg(count);
+        let strings = items.into_iter().flat_map(|one| &one.strings);
+        strings.fold(call, Call::append)
+    }
+
+    /// The answers come in the same order.
+    async fn send_together(&self, which: Which, items: &[&Items]) -> Result<Vec<String>> {
+        let call = self.intake_call(which, items.iter().copied());
+        texts(self.link.call(call).await?)
+    }
 }
 
 /// Holds a turn until nobody waits.
-async fn send_waiting(core: Arc<Core>) {
+async fn send_waiting(core: Arc<Core>, which: Which) {
     loop {
         let batch = {
-            let mut state = core.intake.state();
+            let mut state = which(&core).state();
             let batch = next_batch(&mut state.waiting);
             if batch.is_empty() {
                 state.under_way -= 1;
@@ -111,11 +151,13 @@ async fn send_waiting(core: Arc<Core>) {
             }
             batch
         };
-        let jobs: Vec<_> = batch.iter().map(|one| &one.jobs).collect();
-        let mut answers = core.send_jobs(&jobs).await;
+        let items: Vec<_> = batch.iter().map(|one| &one.items).collect();
+        let mut answers = core.send_together(which, &items).await;
         for one in batch {
             let own = match &mut answers {
-                Ok(answers) => Ok(answers.drain(..one.jobs.count.min(answers.len())).collect()),
+                Ok(answers) => Ok(answers
+                    .drain(..one.items.count.min(answers.len()))
+                    .collect()),
                 Err(error) => Err(error.clone()),
             };
             // Its caller may have gone.
@@ -128,8 +170,8 @@ fn next_batch(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     let mut batch = Vec::new();
     let (mut count, mut bytes) = (0, 0);
     while let Some(next) = waiting.front() {
-        count += next.jobs.count;
-        bytes += next.jobs.bytes();
+        count += next.items.count;
+        bytes += next.items.bytes();
         if !batch.is_empty() && (count > BATCH || bytes > MOST_BYTES) {
             break;
         }
@@ -146,12 +188,12 @@ mod tests {
         let one = |(count, bytes): &(usize, usize)| {
             let mut strings = Cmd::new();
             strings.arg(vec![0; *bytes]);
-            let jobs = Jobs {
+            let items = Items {
                 count: *count,
                 strings: vec![strings],
             };
             let answer = oneshot::channel().0;
-            Waiting { jobs, answer }
+            Waiting { items, answer }
         };
         sizes.iter().map(one).collect()
     }
@@ -166,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_bounded_by_jobs_and_by_bytes() {
+    fn a_batch_is_bounded_by_items_and_by_bytes() {
         assert_eq!(batches(&[(1, 10); 64]), [64]);
         assert_eq!(batches(&[(400, 10); 5]), [2, 2, 1]);
         assert_eq!(batches(&[(1, MOST_BYTES / 2); 3]), [2, 1]);
     }
 
     #[test]
-    fn jobs_that_are_too_many_bytes_by_themselves_go_alone() {
+    fn what_is_too_many_bytes_by_itself_goes_alone() {
         assert_eq!(batches(&[(1, 10), (1, 2 * MOST_BYTES), (1, 10)]), [1, 1, 1]);
     }
 }

@@ -152,7 +152,8 @@ struct Core {
     clock: Arc<dyn Clock>,
     signals: Arc<Signals>,
     ears: Ears,
-    intake: Intake,
+    jobs: Intake,
+    events: Intake,
     /// With what this process holds RQ's scheduler locks.
     owner: String,
     /// Whether the server is a node of a Redis Cluster, where keys of two slots cannot be in one step.
@@ -183,7 +184,8 @@ impl RedisStore {
             clock,
             signals: Arc::default(),
             ears: Ears::default(),
-            intake: Intake::default(),
+            jobs: Intake::new(&scripts::ENQUEUE),
+            events: Intake::new(&scripts::APPEND_EVENTS),
             owner: format!("lullaby-{}", uuid::Uuid::new_v4().simple()),
             in_cluster: AtomicBool::new(false),
             avoided: Mutex::default(),

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use redis::Value;
-
 use super::Core;
-use super::answer::{array, number, numbers, text, texts};
+use super::answer::{number, numbers, texts};
 use super::hash::fields;
-use super::intake::Jobs;
+use super::intake::Items;
 use super::scripts::{self, BATCH, Call};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -20,37 +18,42 @@ const FOR_TWO_THREADS: usize = 200;
 
 impl Core {
     pub(super) async fn take_in(self: &Arc<Self>, jobs: Vec<JobSpec>) -> Result<Vec<Enqueued>> {
-        match jobs.len() {
-            0 => Ok(Vec::new()),
-            1..FOR_TWO_THREADS => self.take_in_together(self.strings_of(&jobs)?).await,
-            FOR_TWO_THREADS..=BATCH => {
-                let strings = self.strings_by_two_threads(jobs).await?;
-                self.take_in_together(strings).await
-            }
-            // Several batches are one step all the same.
-            _ => {
-                let mut calls = Vec::new();
-                for batch in jobs.chunks(BATCH) {
-                    calls.push(self.enqueue_call([&self.strings_of(batch)?]));
-                }
-                outcomes(self.link.call_all(calls).await?)
-            }
-        }
+        let items = match jobs.len() {
+            0 => return Ok(Vec::new()),
+            1..FOR_TWO_THREADS => self.strings_of(&jobs)?,
+            FOR_TWO_THREADS..=BATCH => self.strings_by_two_threads(jobs).await?,
+            _ => return self.take_in_batches(&jobs).await,
+        };
+        let answers = self.take_in_together(|core| &core.jobs, items).await?;
+        Ok(answers.iter().map(|told| enqueued(told)).collect())
     }
 
-    fn strings_of(&self, jobs: &[JobSpec]) -> Result<Jobs> {
+    /// Several batches are one step all the same.
+    async fn take_in_batches(&self, jobs: &[JobSpec]) -> Result<Vec<Enqueued>> {
+        let mut calls = Vec::new();
+        for batch in jobs.chunks(BATCH) {
+            calls.push(self.intake_call(|core| &core.jobs, [&self.strings_of(batch)?]));
+        }
+        let mut outcomes = Vec::new();
+        for answer in self.link.call_all(calls).await? {
+            outcomes.extend(texts(answer)?.iter().map(|told| enqueued(told)));
+        }
+        Ok(outcomes)
+    }
+
+    fn strings_of(&self, jobs: &[JobSpec]) -> Result<Items> {
         let mut call = Call::strings(&scripts::ENQUEUE);
         for job in jobs {
             call = self.add_job(call, job)?.0;
         }
-        Ok(Jobs {
+        Ok(Items {
             count: jobs.len(),
             strings: vec![call.command],
         })
     }
 
     /// Writing a call, compressing it and so on takes as long as the server takes for the job, and the server waits meanwhile.
-    async fn strings_by_two_threads(self: &Arc<Self>, mut jobs: Vec<JobSpec>) -> Result<Jobs> {
+    async fn strings_by_two_threads(self: &Arc<Self>, mut jobs: Vec<JobSpec>) -> Result<Items> {
         let (core, others) = (self.clone(), jobs.split_off(jobs.len() / 2));
         let others = tokio::task::spawn_blocking(move || core.strings_of(&others));
         let mut all = self.strings_of(&jobs)?;
@@ -60,19 +63,6 @@ impl Core {
         all.count += others.count;
         all.strings.extend(others.strings);
         Ok(all)
-    }
-
-    fn enqueue_call<'a>(&self, jobs: impl IntoIterator<Item = &'a Jobs> + Clone) -> Call {
-        let count: usize = jobs.clone().into_iter().map(|one| one.count).sum();
-        let call = self.script(&scripts::ENQUEUE).arg(count);
-        let strings = jobs.into_iter().flat_map(|one| &one.strings);
-        strings.fold(call, Call::append)
-    }
-
-    /// One script for all of them; the answers in the same order.
-    pub(super) async fn send_jobs(&self, jobs: &[&Jobs]) -> Result<Vec<Enqueued>> {
-        let call = self.enqueue_call(jobs.iter().copied());
-        outcomes(vec![self.link.call(call).await?])
     }
 
     /// The job as `enqueue_job.lua` reads it, and how many strings that is.
@@ -178,10 +168,10 @@ impl Core {
         Ok(number(self.link.call(call).await?)? == 1)
     }
 
-    pub(super) async fn append(&self, events: &[NewEvent]) -> Result<Vec<EventId>> {
+    pub(super) async fn append(self: &Arc<Self>, events: &[NewEvent]) -> Result<Vec<EventId>> {
         let mut ids = Vec::with_capacity(events.len());
         for batch in events.chunks(BATCH) {
-            let mut call = self.script(&scripts::APPEND_EVENTS);
+            let mut call = Call::strings(&scripts::APPEND_EVENTS);
             for event in batch {
                 call = call
                     .arg(&event.subject)
@@ -189,8 +179,11 @@ impl Core {
                     .arg(&event.kind)
                     .arg(event.data.to_string());
             }
-            for id in array(self.link.call(call).await?)? {
-                let id = text(id)?;
+            let items = Items {
+                count: batch.len(),
+                strings: vec![call.command],
+            };
+            for id in self.take_in_together(|core| &core.events, items).await? {
                 let id = id.parse().map_err(|_| {
                     Error::store(format!("expected an event's id from Redis, got {id:?}"))
                 })?;
@@ -199,16 +192,6 @@ impl Core {
         }
         Ok(ids)
     }
-}
-
-fn outcomes(answers: Vec<Value>) -> Result<Vec<Enqueued>> {
-    let mut outcomes = Vec::new();
-    for answer in answers {
-        for told in texts(answer)? {
-            outcomes.push(enqueued(&told));
-        }
-    }
-    Ok(outcomes)
 }
 
 pub(super) fn with_ids(call: Call, ids: &[JobId]) -> Call {

@@ -114,22 +114,53 @@ end
 
 -- Events ------------------------------------------------------------------------------------------------------------------
 
-local function drop_oldest_event()
-  local oldest = call('XRANGE', own .. 'events', '-', '+', 'COUNT', 1)[1]
-  if not oldest then return end
-  call('XDEL', own .. 'events', oldest[1])
-  call('LPOP', own .. 'events:' .. oldest[2][2])
-end
+-- The log is one stream, and for each subject a list of the ids of its events. What is over the limits goes at the end of a script.
 
+local function events_of(subject) return own .. 'events:' .. subject end
+
+-- How many events this script appended, and how many each of their subjects has.
+local appended, told = 0, {}
 local function append_event(subject, job, kind, data)
   local id = int(call('INCR', own .. 'last_event'))
   call('XADD', own .. 'events', id .. '-0', 's', subject, 'j', job, 'k', kind, 'd', data, 't', int(now))
-  if call('RPUSH', own .. 'events:' .. subject, id) > tonumber(ARGV[4]) then
-    call('XDEL', own .. 'events', call('LPOP', own .. 'events:' .. subject) .. '-0')
-  end
-  if call('XLEN', own .. 'events') > tonumber(ARGV[5]) then drop_oldest_event() end
+  appended, told[subject] = appended + 1, call('RPUSH', events_of(subject), id)
   touch('v')
   return id
+end
+
+-- How many events there are above the limit of all.
+local function surplus_events() return call('XLEN', own .. 'events') - tonumber(ARGV[5]) end
+
+-- Drops the oldest of all.
+local function drop_oldest_events(count)
+  for first = 1, count, 1000 do
+    local of_subject = {}
+    local oldest = call('XRANGE', own .. 'events', '-', '+', 'COUNT', math.min(count - first + 1, 1000))
+    for _, event in ipairs(oldest) do
+      local subject = event[2][2]
+      of_subject[subject] = (of_subject[subject] or 0) + 1
+    end
+    for subject, events in pairs(of_subject) do call('LPOP', events_of(subject), events) end
+    call('XTRIM', own .. 'events', 'MAXLEN', call('XLEN', own .. 'events') - #oldest)
+  end
+end
+
+-- So many events more than the limit of all may stand until they go together: the first of a stream is searched for, which costs as much
+-- for one as for a hundred.
+local SLACK = 256
+
+-- Drops what is over the limits. Where somebody lowered the limit of all, that takes some scripts.
+local function drop_surplus_events()
+  if appended == 0 then return end
+  for subject, count in pairs(told) do
+    local surplus = count - tonumber(ARGV[4])
+    if surplus > 0 then
+      local ids = call('LPOP', events_of(subject), surplus)
+      for first = 1, #ids, 1000 do call('XDEL', own .. 'events', unpack(ids, first, math.min(first + 999, #ids))) end
+    end
+  end
+  local surplus = surplus_events()
+  if surplus > SLACK then drop_oldest_events(math.min(surplus, SLACK + 2 * appended)) end
 end
 
 -- The event of a move, if anybody follows this job. `more` is JSON, with a comma in front.
@@ -508,6 +539,7 @@ local function publish()
   flush()
   release_all()
   flush()
+  drop_surplus_events()
   local all = ''
   for topic in pairs(topics) do all = all .. topic end
   if all ~= '' then call('PUBLISH', own .. 'wake', all) end
