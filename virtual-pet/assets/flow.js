@@ -3,6 +3,8 @@
 import { still } from "./calm.js";
 
 const FLIGHT = 620, QUEUED = 300, TRAY = 400, LATE = 2200;
+const FOLLOWED = 12; // So many moves a second can be followed.
+const FLIES = ["job.finished", "job.scheduled", "job.retrying", "job.started", "job.failed"];
 const flights = new Set();
 
 const tokenOf = (job) => document.querySelector(`.flow .token[data-key="${CSS.escape(job)}"]`);
@@ -33,10 +35,17 @@ function choose(job) {
 }
 
 // Draws the new state, and then lets each job that moved take its way there. Answers a promise of the last landing, if anything flies.
-export function show(steps, draw) {
+export function show(steps, untold, draw) {
   const moved = new Map();
   for (const step of steps) if (step.kind.startsWith("job.") && step.job) moved.set(step.job, [...(moved.get(step.job) ?? []), step]);
-  if (still() || moved.size === 0) { draw(); return null; }
+  if (still()) { draw(); return null; }
+  if (tooFast([...moved.values()].filter((its) => FLIES.includes(its.at(-1).kind)).length + untold)) skipAll();
+  else if (moved.size > 0) return letFly(moved, draw);
+  draw();
+  return null;
+}
+
+function letFly(moved, draw) {
   const from = new Map();
   for (const [job, its] of moved) from.set(job, start(job, its));
   draw();
@@ -44,11 +53,23 @@ export function show(steps, draw) {
   for (const [job, its] of moved) {
     const stops = way(its, from.get(job));
     const target = tokenOf(job);
-    const last = its.at(-1).kind;
-    if (["job.finished", "job.scheduled", "job.retrying", "job.started", "job.failed"].includes(last) && target) landings.push(fly(job, target, stops));
+    if (FLIES.includes(its.at(-1).kind) && target) landings.push(fly(job, target, stops));
     for (const step of its) light(step);
   }
   return landings.length ? Promise.all(landings) : null;
+}
+
+// Whether more has moved within a second than can be followed; while that is so the page says it.
+let lately = [], calmAgain;
+function tooFast(moves) {
+  const now = performance.now();
+  lately = [...lately.filter((at) => at > now - 1000), ...Array(moves).fill(now)];
+  if (lately.length <= FOLLOWED) return false;
+  const note = document.getElementById("fast-forward");
+  note.hidden = false;
+  clearTimeout(calmAgain);
+  calmAgain = setTimeout(() => { note.hidden = true; }, 1000);
+  return true;
 }
 
 // Where a job's token is before the new state is drawn: in its old place, or at the button that was pressed.

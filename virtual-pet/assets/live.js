@@ -89,14 +89,14 @@ function hear({ name, data, id }) {
   tell("live");
 }
 
-function patch({ sections: changed, look: looks, steps, said, learned }) {
+function patch({ sections: changed, look: looks, steps, untold = 0, said, learned }) {
   const hungerBefore = hunger();
   const cause = steps.findLast((step) => step.kind === "pet.changed" && step.job);
   const pressed = steps.some((step) => step.kind === "pet.changed" && !step.job);
   if (pressed) { skipAll(); release(); }
   for (const [id, html] of Object.entries(changed)) sections.set(id, html);
   const later = {};
-  const landed = show(steps, () => {
+  const landed = show(steps, untold, () => {
     for (const [id, html] of Object.entries(changed)) {
       if (cause && !pressed && PET_SIDE.has(id) && !document.hidden) later[id] = html;
       else draw(id, html);

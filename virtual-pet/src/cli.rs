@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use lullaby::{Lullaby, Shutdown, Stop, Worker};
 use tokio::net::TcpListener;
 
@@ -130,12 +130,23 @@ struct Options {
     /// How many pets one browser may look after.
     #[arg(long, global = true, env = "VIRTUAL_PET_MAX_PETS", default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..=24))]
     max_pets: u8,
+    /// Whether visitors may take their pets to the lab, into a world of their own that takes about 200 kB; off: no door leads there.
+    #[arg(long, global = true, env = "VIRTUAL_PET_LAB", default_value = "on", value_name = "on|off", action = ArgAction::Set, value_parser = on_or_off)]
+    lab: bool,
     /// How often a pet gets hungrier, as 1h, 20m or 2s. Pets keep the pace at which they were adopted.
     #[arg(long, global = true, env = "VIRTUAL_PET_HUNGER_EVERY", default_value = "1h", value_parser = duration)]
     hunger_every: Duration,
     /// How long a nap is.
     #[arg(long, global = true, env = "VIRTUAL_PET_NAP", default_value = "20m", value_parser = duration)]
     nap: Duration,
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("expected on or off".into()),
+    }
 }
 
 /// A year: longer is a slip of the pen.
@@ -256,7 +267,9 @@ async fn serve_pages(
     let address = listener.local_addr()?;
     let clock = game.lullaby().clock().clone();
     let hub = Hub::new(game.lullaby().clone(), clock.clone());
-    let lab = Arc::new(Lab::new(*game.rules(), clock.clone()));
+    let lab = options
+        .lab
+        .then(|| Arc::new(Lab::new(*game.rules(), clock.clone())));
     let app = App {
         game: game.clone(),
         hub: hub.clone(),
@@ -273,7 +286,12 @@ async fn serve_pages(
     };
     welcome(address, game.lullaby());
     let pages = serve(listener, router(app), shutdown.clone(), clock.as_ref());
-    tokio::join!(pages, hub.run(shutdown), lab.run(shutdown));
+    let experiments = async {
+        if let Some(lab) = lab {
+            lab.run(shutdown).await;
+        }
+    };
+    tokio::join!(pages, hub.run(shutdown), experiments);
     debug_assert!(shutdown.state() >= Stop::Warm);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::icons::icon;
-use super::layout::{Frame, Theme, page};
+use super::layout::{Frame, Shell, page};
 use super::rig::{self, Looks, head};
 use super::room::{Phase, room};
 use crate::keeper::Key;
@@ -11,10 +11,10 @@ use crate::pet::{Colour, LONGEST_NAME, Mood, Pet, Species, Stage};
 use crate::web::encoded;
 
 /// The form, and who lives here already.
-pub(crate) fn adopt(residents: &[Pet], mine: &[Pet], theme: Theme, minute_of_day: i64) -> Markup {
+pub(crate) fn adopt(residents: &[Pet], mine: &[Pet], shell: Shell, minute_of_day: i64) -> Markup {
     let frame = Frame {
         title: "Adopt",
-        theme,
+        shell,
         pets: mine,
         ..Frame::default()
     };

@@ -24,7 +24,7 @@ pub(super) fn card(view: &View, since: &Since) -> Markup {
     }
 }
 
-/// Up to four: waking and growing by the word of their latest event, hunger in sum, visitors by number.
+/// Up to four: waking and growing by the word of their latest event, hunger in sum, visitors by number, a restart by what came back.
 fn facts(view: &View, since: &Since) -> Vec<String> {
     let changes: Vec<_> = since
         .events
@@ -67,6 +67,10 @@ fn facts(view: &View, since: &Since) -> Vec<String> {
             guests => format!("Visitors looked after {name} {guests} times."),
         }),
         latest(What::Grew),
+        since
+            .comeback
+            .as_ref()
+            .map(|comeback| view.restarted(comeback)),
     ];
     facts.into_iter().flatten().take(FACTS).collect()
 }

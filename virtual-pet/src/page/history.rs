@@ -5,12 +5,12 @@ use maud::{Markup, html};
 
 use super::View;
 use super::icons::icon;
-use super::layout::{Frame, Theme, page};
+use super::layout::{Frame, Shell, page};
 use super::words::lines;
 use crate::web::encoded;
 
 /// The `most` lines before the event `before`, the newest first.
-pub(crate) fn history(view: &View, before: EventId, most: usize, theme: Theme) -> Markup {
+pub(crate) fn history(view: &View, before: EventId, most: usize, shell: Shell) -> Markup {
     let name = &view.pet.name;
     let path = format!("/pet/{}", encoded(name.as_str()));
     let lines = lines(&view.events, &view.reader());
@@ -23,7 +23,7 @@ pub(crate) fn history(view: &View, before: EventId, most: usize, theme: Theme) -
     let next = shown.last().filter(|_| older.len() > most);
     let frame = Frame {
         title: &format!("History of {name}"),
-        theme,
+        shell,
         pets: std::slice::from_ref(&view.pet),
         ..Frame::default()
     };

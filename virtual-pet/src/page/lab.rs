@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::View;
 use super::code;
 use super::icons::icon;
-use super::layout::{self, Frame, Theme};
+use super::layout::{self, Frame, Shell};
 use super::rig::{self, Looks};
 use super::when::countdown;
 use super::words::task_words;
@@ -411,10 +411,10 @@ pub(super) fn door(view: &View) -> Markup {
 }
 
 /// The way in, for visitors without a world.
-pub(crate) fn entrance(pets: &[Pet], theme: Theme) -> Markup {
+pub(crate) fn entrance(pets: &[Pet], shell: Shell) -> Markup {
     let frame = Frame {
         title: "The lab",
-        theme,
+        shell,
         pets,
         lab: true,
         ..Frame::default()

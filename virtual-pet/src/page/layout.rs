@@ -37,11 +37,19 @@ impl Theme {
     }
 }
 
+/// What all pages of one visitor are put into.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shell {
+    pub(crate) theme: Theme,
+    /// Whether this server has a lab.
+    pub(crate) has_lab: bool,
+}
+
 /// What a page says of itself.
 #[derive(Debug, Default)]
 pub(crate) struct Frame<'a> {
     pub(crate) title: &'a str,
-    pub(crate) theme: Theme,
+    pub(crate) shell: Shell,
     pub(crate) pets: &'a [Pet],
     pub(crate) current: Option<&'a Pet>,
     /// This server's address, for what must name it in full: a link's picture.
@@ -56,7 +64,7 @@ pub(crate) struct Frame<'a> {
 pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
-        html lang="en" data-theme=[frame.theme.as_str()] {
+        html lang="en" data-theme=[frame.shell.theme.as_str()] {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover";
@@ -129,7 +137,7 @@ fn header(frame: &Frame<'_>) -> Markup {
                     (chip(pet, frame.current.is_some_and(|current| current.id == pet.id)))
                 }
                 a.adopt-link href="/adopt" { (icon("plus")) "Adopt" }
-                a.adopt-link href="/lab" aria-current=[frame.lab.then_some("page")] { (icon("flask")) "Lab" }
+                @if frame.shell.has_lab { a.adopt-link href="/lab" aria-current=[frame.lab.then_some("page")] { (icon("flask")) "Lab" } }
             }
             div.tools {
                 @if frame.live {

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 pub(crate) use self::adopt::adopt;
 pub(crate) use self::history::history;
 pub(crate) use self::lab::entrance;
-pub(crate) use self::layout::Theme;
+pub(crate) use self::layout::{Shell, Theme};
 pub(crate) use self::restart::Comeback;
 pub(crate) use self::settings::{Settings, settings};
 pub(crate) use self::small::{confirm, meadow, problem};
@@ -65,7 +65,7 @@ pub(crate) struct View {
 /// What stands around it, and changes only with a new page.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Around {
-    pub(crate) theme: Theme,
+    pub(crate) shell: Shell,
     /// The pets of this browser.
     pub(crate) pets: Vec<Pet>,
     /// This server's address as the browser wrote it.
@@ -79,6 +79,8 @@ pub(crate) struct Around {
 pub(crate) struct Since {
     pub(crate) at: Timestamp,
     pub(crate) events: Vec<Event>,
+    /// What came back, if the server was started since.
+    pub(crate) comeback: Option<Comeback>,
 }
 
 impl View {
@@ -175,7 +177,7 @@ pub(crate) fn pet(view: &View, around: &Around) -> Markup {
     layout::page(
         &layout::Frame {
             title: &title,
-            theme: around.theme,
+            shell: around.shell,
             pets: &around.pets,
             current: view.lab.is_none().then_some(&view.pet),
             origin: around.origin.as_deref(),
@@ -189,7 +191,7 @@ pub(crate) fn pet(view: &View, around: &Around) -> Markup {
                 div.scenes {
                     @if let Some(since) = &around.since { (away::card(view, since)) }
                     @if let Some(look) = &view.lab { (lab::guide(view, look)) }
-                    (panel::panel(view))
+                    (panel::panel(view, around.shell.has_lab))
                 }
             }
             p #sr.unseen role="status" aria-live="polite" {}

@@ -1,6 +1,7 @@
 //! The right half: what happens behind the scenes. Every token, row, count and line stands for a job or an event of the store.
 
-use lullaby::{Job, Status};
+use lullaby::store::WorkerRecord;
+use lullaby::{Job, Status, Timestamp};
 use maud::{Markup, html};
 
 use super::View;
@@ -24,13 +25,14 @@ const SILENT_MS: u128 = 75_000;
 /// A job that is due for so long waits for a scheduler.
 const UNMOVED_MS: u128 = 5000;
 
-/// The whole panel; at its foot the door to the lab, or in the lab what one can break.
-pub(super) fn panel(view: &View) -> Markup {
+/// The whole panel; at its foot the door to the lab if there is one, or in the lab what one can break.
+pub(super) fn panel(view: &View, has_lab: bool) -> Markup {
     html! {
         section #panel.panel aria-labelledby="panel-title" tabindex="-1" {
             div.panel-head {
                 div {
                     h2 #panel-title { "Behind the scenes" }
+                    span #fast-forward.chip hidden title="More happens at once than a picture can follow: tokens jump to where they stand." { (icon("skip")) "fast-forward" }
                     p.quiet { "Watch real jobs wait and run, live. " button #explain.explain type="button" hidden { "How it works" } }
                 }
                 (counters(&view.agenda))
@@ -74,7 +76,8 @@ pub(super) fn panel(view: &View) -> Markup {
             }
             @match &view.lab {
                 Some(look) => (super::lab::bench(view, look)),
-                None => (super::lab::door(view)),
+                None if has_lab => (super::lab::door(view)),
+                None => {}
             }
         }
     }
@@ -97,22 +100,43 @@ pub(super) fn counters(agenda: &Agenda) -> Markup {
     }
 }
 
-/// True if a job is due for so long that no scheduler can be at work: ours are milliseconds late.
-fn nobody_moves(view: &View) -> bool {
+/// What is wrong with the scheduler, as far as one can tell; in the lab one knows. Elsewhere a worker that answers is the sign that one runs, since
+/// each brings its own, or a job that was moved lately, whoever moved it; and a job that is due for long that none does: ours are milliseconds late.
+fn trouble_of_scheduler(view: &View) -> Option<&'static str> {
+    let seen = match &view.lab {
+        Some(look) => look.schedulers > 0,
+        None => {
+            view.workers.iter().any(|worker| answers(view, worker))
+                || view.events.iter().any(|event| {
+                    let was_moved = event.kind == "job.queued" && !event.data["due"].is_null();
+                    was_moved && !is_long_ago(view, event.at)
+                })
+        }
+    };
     let first = view.agenda.scheduled.first();
-    first.is_some_and(|entry| view.now.since(entry.due_at).as_millis() > UNMOVED_MS)
+    let is_overdue =
+        first.is_some_and(|entry| view.now.since(entry.due_at).as_millis() > UNMOVED_MS);
+    match (seen, is_overdue) {
+        (_, true) if view.lab.is_none() || seen => Some("Nobody is moving due jobs"),
+        (false, _) => Some("No scheduler runs"),
+        _ => None,
+    }
 }
 
 /// The time line.
 pub(super) fn rows(view: &View) -> Markup {
     let entries = &view.agenda.scheduled;
     let further = entries.len().saturating_sub(ROWS);
+    let trouble = trouble_of_scheduler(view);
+    let (health, means) = match trouble {
+        Some(trouble) => ("none", trouble),
+        None => ("seen", "A scheduler moves what is due"),
+    };
     html! {
         div #rows.schedule {
             div.axis {
-                h3 { (icon("clock")) "Scheduled" }
-                @if view.lab.as_ref().is_some_and(|look| look.schedulers == 0) { p.unmoved { "No scheduler runs" } }
-                @else if nobody_moves(view) { p.unmoved { "Nobody is moving due jobs" } }
+                h3 data-scheduler=(health) title=(means) { (icon("clock")) "Scheduled" }
+                @if let Some(trouble) = trouble { p.unmoved { (trouble) } }
                 div.marks aria-hidden="true" {
                     @for (class, word) in [("now", "now"), ("m1", "1 min"), ("m10", "10 min"), ("h1", "1 h"), ("h6", "6 h"), ("d1", "1 day")] {
                         span class=(class) { (word) }
@@ -202,25 +226,29 @@ pub(super) fn queue(agenda: &Agenda) -> Markup {
     }
 }
 
+/// What a visitor of the lab did to this worker.
+fn plug(view: &View, worker: &WorkerRecord) -> Option<Plug> {
+    let benches = &view.lab.as_ref()?.benches;
+    let bench = benches.iter().find(|bench| bench.name == worker.name)?;
+    Some(bench.plug)
+}
+
+fn is_long_ago(view: &View, at: Timestamp) -> bool {
+    view.now.since(at).as_millis() > SILENT_MS
+}
+
+fn answers(view: &View, worker: &WorkerRecord) -> bool {
+    match plug(view, worker) {
+        Some(plug) => plug == Plug::In,
+        None => !is_long_ago(view, worker.seen_at),
+    }
+}
+
 /// The workers, each a robot.
 pub(super) fn workers(view: &View) -> Markup {
     let running: Vec<_> = view.agenda.started.iter().collect();
-    let plug = |name: &str| {
-        let benches = &view.lab.as_ref()?.benches;
-        benches
-            .iter()
-            .find(|bench| bench.name == name)
-            .map(|bench| bench.plug)
-    };
-    let silent = |seen| view.now.since(seen).as_millis() > SILENT_MS;
-    let answering = view
-        .workers
-        .iter()
-        .filter(|worker| match plug(&worker.name) {
-            Some(plug) => plug == Plug::In,
-            None => !silent(worker.seen_at),
-        })
-        .count();
+    let answering = view.workers.iter().filter(|worker| answers(view, worker));
+    let answering = answering.count();
     html! {
         section #bots.station.workers aria-label="Workers" {
             div.station-head { h3 { "Workers" } span.count { (answering) " ready" } }
@@ -230,9 +258,10 @@ pub(super) fn workers(view: &View) -> Markup {
                 div.bots {
                     @for worker in view.workers.iter().take(2) {
                         @let theirs: Vec<_> = running.iter().filter(|job| job.worker.as_deref() == Some(&worker.name)).collect();
-                        @let state = match plug(&worker.name) {
+                        @let plug = plug(view, worker);
+                        @let state = match plug {
                             Some(Plug::Pulled) => "lost",
-                            None if silent(worker.seen_at) => "lost",
+                            None if !answers(view, worker) => "lost",
                             _ if !theirs.is_empty() => "busy",
                             Some(Plug::Paused) => "paused",
                             _ => "ready",
@@ -243,7 +272,7 @@ pub(super) fn workers(view: &View) -> Markup {
                             div.tray { @for job in theirs.iter().take(3) { (token(job, "started")) } }
                             strong { (worker_name(&worker.name)) }
                             small {
-                                @match (state, plug(&worker.name)) {
+                                @match (state, plug) {
                                     ("lost", Some(_)) => "unplugged",
                                     ("lost", None) => "not answering",
                                     ("busy", _) => (doing(&theirs)),

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::icons::icon;
-use super::layout::{Frame, Theme, page};
+use super::layout::{Frame, Shell, page};
 use super::rig::{self, Looks};
 use crate::game::By;
 use crate::keeper::Key;
@@ -19,7 +19,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) made: Option<(&'a str, String)>,
     /// A code that came by a link.
     pub(crate) given: &'a str,
-    pub(crate) theme: Theme,
+    pub(crate) shell: Shell,
 }
 
 /// The page.
@@ -27,7 +27,7 @@ pub(crate) fn settings(settings: &Settings<'_>) -> Markup {
     let pet = settings.pet;
     let frame = Frame {
         title: &format!("Settings of {}", pet.name),
-        theme: settings.theme,
+        shell: settings.shell,
         pets: std::slice::from_ref(pet),
         ..Frame::default()
     };

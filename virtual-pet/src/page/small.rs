@@ -2,17 +2,17 @@
 
 use maud::{Markup, html};
 
-use super::layout::{Frame, Theme, page};
+use super::layout::{Frame, Shell, page};
 use super::pet_card::verb;
 use super::rig::{self, Looks};
 use crate::keeper::Key;
 use crate::pet::{Action, Colour, Mood, Pet, Species, Stage};
 use crate::web::{action_path, encoded};
 
-fn small(title: &str, theme: Theme, looks: Looks, content: &Markup) -> Markup {
+fn small(title: &str, shell: Shell, looks: Looks, content: &Markup) -> Markup {
     let frame = Frame {
         title,
-        theme,
+        shell,
         ..Frame::default()
     };
     page(
@@ -27,11 +27,11 @@ fn small(title: &str, theme: Theme, looks: Looks, content: &Markup) -> Markup {
 }
 
 /// What a browser gets for a link to an action: nothing changes before its button is pressed.
-pub(crate) fn confirm(pet: &Pet, action: Action, theme: Theme) -> Markup {
+pub(crate) fn confirm(pet: &Pet, action: Action, shell: Shell) -> Markup {
     let looks = Looks::of(pet);
     small(
         pet.name.as_str(),
-        theme,
+        shell,
         looks,
         &html! {
             h1 { (verb(action)) " " (pet.name) "?" }
@@ -45,10 +45,10 @@ pub(crate) fn confirm(pet: &Pet, action: Action, theme: Theme) -> Markup {
 }
 
 /// Where a pet was that has been let go. With `until` it can be taken back up to that time.
-pub(crate) fn meadow(pet: &Pet, until: Option<&str>, theme: Theme) -> Markup {
+pub(crate) fn meadow(pet: &Pet, until: Option<&str>, shell: Shell) -> Markup {
     small(
         "In the meadow",
-        theme,
+        shell,
         Looks::of(pet),
         &html! {
             h1 { (pet.name) " lives in the meadow now" }
@@ -66,7 +66,7 @@ pub(crate) fn meadow(pet: &Pet, until: Option<&str>, theme: Theme) -> Markup {
 }
 
 /// Why there is no other page; `back` leads to the pet that it is about. Where the server is at fault the pet sleeps soundly.
-pub(crate) fn problem(status: u16, words: &str, back: Option<&str>, theme: Theme) -> Markup {
+pub(crate) fn problem(status: u16, words: &str, back: Option<&str>, shell: Shell) -> Markup {
     let mood = match status {
         429 => Mood::Peckish,
         ..500 => Mood::Tired,
@@ -86,7 +86,7 @@ pub(crate) fn problem(status: u16, words: &str, back: Option<&str>, theme: Theme
     };
     small(
         title,
-        theme,
+        shell,
         looks,
         &html! {
             h1 { (title) }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::{LINK, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +10,7 @@ use lullaby::{Job, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::input::{Bodies, Signed, caller, read};
+use super::input::{Bodies, Path, Query, Signed, caller, read};
 use super::keeping;
 use super::limits::Deed;
 use super::problem::Problem;
@@ -152,7 +152,8 @@ pub(super) async fn release(
     Ok(Json(json!({ "released": pet.name })))
 }
 
-/// `GET /api/pets/<name>/jobs`: `scheduled` with due times, `recent`, and `now`, the time by which they are due.
+/// `GET /api/pets/<name>/jobs`: `scheduled` with due times, `recent`, `counts` by status, as the page tells them, and `now`, the time by which
+/// they are due.
 pub(super) async fn jobs(
     State(app): State<App>,
     Path(name): Path<String>,
@@ -166,9 +167,15 @@ pub(super) async fn jobs_of(game: &Game, name: &PetName) -> Result<Json<Value>, 
     let agenda = game.agenda(&pet).await?;
     let scheduled: Vec<_> = agenda.scheduled.iter().map(scheduled_job).collect();
     let recent: Vec<_> = agenda.recent.iter().map(recent_job).collect();
+    let counts = json!({
+        "scheduled": scheduled.len(),
+        "queued": agenda.waiting,
+        "started": agenda.started.len(),
+        "failed": agenda.failed.len(),
+    });
     let now = game.now().to_string();
     Ok(Json(
-        json!({ "now": now, "scheduled": scheduled, "recent": recent }),
+        json!({ "now": now, "counts": counts, "scheduled": scheduled, "recent": recent }),
     ))
 }
 

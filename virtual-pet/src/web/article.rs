@@ -1,14 +1,14 @@
 //! The article's routes: `/feed_pet/<name>`, `/play_with_pet/<name>`, `/put_pet_to_sleep/<name>`, and `/wake_pet/<name>` of ours.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
 
 use super::guard::is_plain_client;
-use super::input::{Bodies, Signed, caller, read};
+use super::input::{Bodies, Path, Signed, caller, read};
 use super::limits::Deed;
 use super::problem::Problem;
 use super::wants::Wants;
@@ -72,9 +72,8 @@ pub(super) async fn get(
     if is_plain_client(&headers) {
         return post(action, State(app), client, path, headers, Body::empty()).await;
     }
-    let pet = app.game.look(&pet_name(&path)?).await?;
-    let mut page =
-        crate::page::confirm(&pet, action, super::cookies::theme(&headers)).into_response();
+    let pet = app.game.look(&pet_name(&path.0)?).await?;
+    let mut page = crate::page::confirm(&pet, action, app.shell(&headers)).into_response();
     let robots = http::HeaderName::from_static("x-robots-tag");
     page.headers_mut()
         .insert(robots, HeaderValue::from_static("noindex"));

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::sync::LazyLock;
 
-use axum::extract::Path;
+use axum::extract::State;
 use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +12,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
+use super::App;
+use super::input::Path;
 use super::problem::Problem;
 
 macro_rules! assets {
@@ -171,12 +173,12 @@ pub(super) async fn service_worker() -> Response {
 }
 
 /// `GET /offline`: what the service worker keeps for a lost connection.
-pub(super) async fn offline(headers: HeaderMap) -> Response {
+pub(super) async fn offline(State(app): State<App>, headers: HeaderMap) -> Response {
     let page = crate::page::problem(
         503,
         "There is no connection just now. Your pet is safe on the server.",
         None,
-        super::cookies::theme(&headers),
+        app.shell(&headers),
     );
     page.into_response()
 }

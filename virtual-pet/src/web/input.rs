@@ -1,10 +1,14 @@
-//! Reading requests: bodies, request ids, keys.
+//! Reading requests: paths, queries, bodies, request ids, keys.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{self, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
 use lullaby::clock::{Clock, until};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -22,6 +26,50 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest id of a request.
 const LONGEST_REQUEST_ID: usize = 64;
+
+/// The parts of a path, as axum reads them; what does not read is told in our words.
+#[derive(Debug)]
+pub(super) struct Path<T>(pub(super) T);
+
+impl<S: Send + Sync, T> FromRequestParts<S> for Path<T>
+where
+    extract::Path<T>: FromRequestParts<S, Rejection = PathRejection>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match extract::Path::from_request_parts(parts, state).await {
+            Ok(extract::Path(read)) => Ok(Self(read)),
+            // Our paths hold nothing but text: it can only be no UTF-8.
+            Err(_) => Err(Problem::BadRequest(
+                "The address does not read: expected percent-encoded UTF-8, as %C3%A9 for é."
+                    .to_owned(),
+            )),
+        }
+    }
+}
+
+/// The fields of a query, as axum reads them; what does not read is told in our words.
+#[derive(Debug)]
+pub(super) struct Query<T>(pub(super) T);
+
+impl<S: Send + Sync, T> FromRequestParts<S> for Query<T>
+where
+    extract::Query<T>: FromRequestParts<S, Rejection = QueryRejection>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match extract::Query::from_request_parts(parts, state).await {
+            Ok(extract::Query(read)) => Ok(Self(read)),
+            Err(why) => Err(Problem::BadRequest(format!(
+                "What follows the question mark does not read: {}.",
+                why.source()
+                    .map_or_else(|| why.body_text(), ToString::to_string)
+            ))),
+        }
+    }
+}
 
 /// Which bodies are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -21,8 +21,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::assets::packed;
-use super::cookies::{theme, zone};
-use super::input::{Bodies, caller, read};
+use super::cookies::zone;
+use super::input::{Bodies, Path, Query, caller, read};
 use super::limits;
 use super::pages::remember_key;
 use super::problem::Problem;
@@ -130,7 +130,7 @@ pub(super) async fn post(
                 standing: caller.standing(&pet),
                 made: Some((&code, zone(&headers).time(until))),
                 given: "",
-                theme: theme(&headers),
+                shell: app.shell(&headers),
                 pet: &pet,
             };
             packed(&headers, page::settings(&settings))
@@ -196,7 +196,7 @@ pub(super) async fn settings(
         standing: caller.standing(&pet),
         made: None,
         given: given.code.as_deref().unwrap_or_default(),
-        theme: theme(&headers),
+        shell: app.shell(&headers),
         pet: &pet,
     };
     Ok(packed(&headers, page::settings(&settings)))

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::sse::{Event as Frame, Sse};
@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::assets::packed;
-use super::cookies::{cookie, theme, zone};
-use super::input::{Bodies, Signed, caller, read};
+use super::cookies::{cookie, zone};
+use super::input::{Bodies, Path, Query, Signed, caller, read};
 use super::keys::secure;
 use super::limits::Deed as Counted;
 use super::live::{self, After};
@@ -34,12 +34,13 @@ const COOKIE: &str = "lab";
 
 /// `GET /lab`: the visitor's world, or the way in.
 pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+    let lab = app.lab()?;
     let pets = mine(&app, &headers).await?;
-    let Some(world) = key(&headers).and_then(|key| app.lab.use_world(&key)) else {
-        return Ok(packed(&headers, page::entrance(&pets, theme(&headers))));
+    let Some(world) = key(&headers).and_then(|key| lab.use_world(&key)) else {
+        return Ok(packed(&headers, page::entrance(&pets, app.shell(&headers))));
     };
     let around = Around {
-        theme: theme(&headers),
+        shell: app.shell(&headers),
         pets,
         ..Around::default()
     };
@@ -71,6 +72,7 @@ pub(super) async fn enter(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    let lab = app.lab()?;
     let entry: Entry = read(&headers, body, Bodies::JsonOrForm, app.clock()).await?;
     let pet = match entry.pet.as_deref().filter(|name| !name.is_empty()) {
         Some(name) => app.game.look(&pet_name(name)?).await?,
@@ -78,7 +80,7 @@ pub(super) async fn enter(
     };
     app.count(client, Counted::World)?;
     let had = key(&headers);
-    let key = app.lab.enter(&pet, had.as_ref()).await;
+    let key = lab.enter(&pet, had.as_ref()).await;
     let key = key.map_err(Problem::NoWorld)?;
     let cookie = format!(
         "{COOKIE}={}; Path=/lab; HttpOnly; SameSite=Lax{}",
@@ -115,7 +117,8 @@ pub(super) async fn events(
     Query(query): Query<After>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Some(world) = key(&headers).and_then(|key| app.lab.world(&key)) else {
+    let key = key(&headers);
+    let Some(world) = key.and_then(|key| app.lab.as_ref()?.world(&key)) else {
         // As a stream: a browser would take anything else for a lost connection, and ask for ever.
         let gone = Frame::default()
             .event("gone")
@@ -133,7 +136,8 @@ pub(super) async fn jobs(
     State(app): State<App>,
     headers: HeaderMap,
 ) -> Result<axum::Json<serde_json::Value>, Problem> {
-    let world = key(&headers).and_then(|key| app.lab.world(&key));
+    let lab = app.lab()?;
+    let world = key(&headers).and_then(|key| lab.world(&key));
     let world = world.ok_or(Problem::NotInTheLab)?;
     super::api::jobs_of(world.game(), world.pet()).await
 }
@@ -177,10 +181,11 @@ pub(super) async fn command(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    let lab = app.lab()?;
     let command: Command = read(&headers, body, Bodies::JsonOrForm, app.clock()).await?;
     if word == "leave" {
         if let Some(key) = key(&headers) {
-            app.lab.leave(&key);
+            lab.leave(&key);
         }
         return Ok((StatusCode::SEE_OTHER, [(LOCATION, "/")]).into_response());
     }
@@ -209,8 +214,9 @@ fn key(headers: &HeaderMap) -> Option<Key> {
 
 /// The world of whoever presses something.
 fn used(app: &App, client: Client, headers: &HeaderMap) -> Result<Arc<World>, Problem> {
+    let lab = app.lab()?;
     app.count(client, Counted::Experiment)?;
     key(headers)
-        .and_then(|key| app.lab.use_world(&key))
+        .and_then(|key| lab.use_world(&key))
         .ok_or(Problem::NotInTheLab)
 }

@@ -2,7 +2,7 @@
 //!
 //! | event | data |
 //! |---|---|
-//! | `patch` | `sections`: HTML by id, those that changed; `look`: what the stage shows; `steps`: the moves of jobs since the last patch; `said`: a sentence for screen readers, which nothing less may interrupt if it is of a goal that was `learned`; `boot`: this life of the server; `restarted`: a sentence, if the page knew another; `now`, `speed` |
+//! | `patch` | `sections`: HTML by id, those that changed; `look`: what the stage shows; `steps`: what happened since the last patch, and how much more than that is `untold`; `said`: a sentence for screen readers, which nothing less may interrupt if it is of a goal that was `learned`; `boot`: this life of the server; `restarted`: a sentence, if the page knew another; `now`, `speed` |
 //! | `beat` | `now` and `speed`, every 5 s: the game's time, and how fast it passes |
 //! | `moved` | the pet has another `name`, and so the page another address; the stream ends |
 //! | `gone` | the pet was released; or, with `to`, its world was thrown away. The stream ends |
@@ -10,12 +10,12 @@
 //!
 //! The first patch holds every section, so that a page that missed something is right again; an event that was missed costs a picture at most.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event as Frame, Sse};
 use axum::response::{IntoResponse, Response};
@@ -28,7 +28,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::cookies::zone;
 use super::hub::Seat;
-use super::input::caller;
+use super::input::{Path, Query, caller};
 use super::pages::{EVENTS, LATEST, view};
 use super::problem::Problem;
 use super::{App, pet_name};
@@ -43,7 +43,7 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Events this close together make one patch: a job's run is one picture, and a storm is no flood.
 const GATHER: Duration = Duration::from_millis(25);
 
-/// More steps than that are not shown one by one.
+/// The newest of what happened are told; more at once are more than a picture can follow.
 const MOST_STEPS: usize = 12;
 
 /// The workers' heartbeats make no events: they are looked at again every so many beats.
@@ -79,28 +79,17 @@ pub(super) async fn stream(
     let seat = app.hub.sit(pet.id.as_str()).await;
     let subject = Some(pet.id.as_str());
     let pen = app.hub.pen().await;
-    let mut events: VecDeque<_> = app
-        .game
-        .lullaby()
-        .events(subject, EventId(0), usize::MAX >> 1)
-        .await?
-        .into();
-    let newest = events.back().map_or(EventId(0), |event| event.id);
+    let lullaby = app.game.lullaby();
+    let events = lullaby.events(subject, EventId(0), EVENTS).await?;
+    let newest = events.last().map_or(EventId(0), |event| event.id);
     let last = headers
         .get("last-event-id")
         .and_then(|id| id.to_str().ok()?.trim().parse().ok());
-    let after = last.or(query.after).map_or(newest, EventId);
-    let missed: Vec<_> = events
-        .iter()
-        .filter(|event| event.id > after)
-        .map(step)
-        .collect();
+    let told = last.or(query.after).map_or(newest, EventId);
     let boot = app.hub.boot();
     let was_restarted = query.boot.is_some_and(|known| known != boot.id);
-    let events_kept = &*events.make_contiguous();
-    let comeback = was_restarted.then(|| Comeback::new(events_kept, boot.at));
-    let today = Today::of(events_kept, zone(&headers), app.game.now());
-    events.drain(..events.len().saturating_sub(LATEST));
+    let comeback = was_restarted.then(|| Comeback::new(&events, boot.at));
+    let today = Today::of(&events, zone(&headers), app.game.now());
     drop(pen);
     let mut page = LivePage {
         id: pet.id.clone(),
@@ -108,15 +97,10 @@ pub(super) async fn stream(
         caller,
         headers,
         seat,
-        events: events.iter().map(|event| event.id).collect(),
+        told,
+        shown_from: before_latest(&events),
         sent: HashMap::new(),
-        steps: if missed.len() > MOST_STEPS {
-            Vec::new()
-        } else {
-            missed
-        },
         today,
-        said: None,
         comeback,
         due: None,
         beats: 0,
@@ -144,14 +128,13 @@ struct LivePage {
     caller: Caller,
     headers: HeaderMap,
     seat: Seat,
-    /// The latest, oldest first. Read again for each patch: kept, they would be 100 KB a stream.
-    events: VecDeque<EventId>,
+    /// The newest event that the page knows of.
+    told: EventId,
+    /// The events after this one are read for each patch: kept, they would be 100 KB a stream.
+    shown_from: EventId,
     /// The hash of what was last sent of each section: a page's HTML a stream would be 40 MB for a thousand.
     sent: HashMap<&'static str, u64>,
-    /// To be told with the next patch.
-    steps: Vec<Value>,
     today: Today,
-    said: Option<Event>,
     /// What there is to say of a restart.
     comeback: Option<Comeback>,
     /// When the next patch is due, if one is.
@@ -248,22 +231,10 @@ impl LivePage {
 
     fn take(&mut self, event: &Event) {
         self.today.take(event);
-        if self.events.back().is_some_and(|last| *last >= event.id) {
-            return;
+        // The last patch may have read it already.
+        if event.id > self.told {
+            self.due.get_or_insert(self.app.clock().now() + GATHER);
         }
-        if self.steps.len() < MOST_STEPS {
-            self.steps.push(step(event));
-        }
-        let learned = |event: &Event| event.kind == LEARNED;
-        if learned(event) || (event.kind == PET_CHANGED && !self.said.as_ref().is_some_and(learned))
-        {
-            self.said = Some(event.clone());
-        }
-        self.events.push_back(event.id);
-        while self.events.len() > LATEST {
-            self.events.pop_front();
-        }
-        self.due.get_or_insert(self.app.clock().now() + GATHER);
     }
 
     /// What has changed since the last one.
@@ -271,35 +242,33 @@ impl LivePage {
         let hub = self.app.hub.clone();
         let _pen = hub.pen().await;
         let pet = self.app.game.look_at(&self.id).await?;
-        let before = self
-            .events
-            .front()
-            .map_or(0, |first| first.0.saturating_sub(1));
+        let after = self.shown_from.min(self.told);
         let lullaby = self.app.game.lullaby();
         let subject = Some(self.id.as_str());
-        let mut events = lullaby.events(subject, EventId(before), EVENTS).await?;
-        events.drain(..events.len().saturating_sub(LATEST));
-        self.events = events.iter().map(|event| event.id).collect();
+        let mut events = lullaby.events(subject, after, EVENTS).await?;
         for event in &events {
             self.today.take(event);
         }
-        let last = events.last().map_or(EventId(0), |event| event.id);
+        let news: Vec<_> = events.iter().filter(|one| one.id > self.told).collect();
+        let untold = news.len().saturating_sub(MOST_STEPS);
+        let steps: Vec<_> = news.iter().skip(untold).map(|event| step(event)).collect();
+        let said = worth_saying(&news).cloned();
+        self.told = events.last().map_or(self.told, |event| event.id);
+        self.shown_from = self.shown_from.max(before_latest(&events));
+        events.drain(..events.len().saturating_sub(LATEST));
         let (app, today) = (&self.app, self.today);
         let view = view(app, pet, events, today, &self.caller, &self.headers).await?;
         let mut data = self.time();
         data["sections"] = json!(self.changed_sections(&view));
         data["look"] = view.look();
-        data["steps"] = json!(std::mem::take(&mut self.steps));
-        data["learned"] = json!(
-            self.said
-                .as_ref()
-                .is_some_and(|event| event.kind == LEARNED)
-        );
-        data["said"] = json!(self.said.take().and_then(|event| view.said(&event)));
+        data["steps"] = json!(steps);
+        data["untold"] = json!(untold);
+        data["learned"] = json!(said.as_ref().is_some_and(|event| event.kind == LEARNED));
+        data["said"] = json!(said.and_then(|event| view.said(&event)));
         data["boot"] = json!(self.app.hub.boot().id);
         let comeback = self.comeback.take();
         data["restarted"] = json!(comeback.map(|comeback| view.restarted(&comeback)));
-        Ok(frame("patch", &data).id(last.to_string()))
+        Ok(frame("patch", &data).id(self.told.to_string()))
     }
 
     /// The game's time, and how fast it passes.
@@ -321,6 +290,18 @@ impl LivePage {
         }
         changed
     }
+}
+
+/// The event before those that are shown.
+fn before_latest(events: &[Event]) -> EventId {
+    let mut older = events.iter().rev().skip(LATEST);
+    older.next().map_or(EventId(0), |event| event.id)
+}
+
+/// What a screen reader says of all this: the latest goal that was reached, or else the latest change of the pet.
+fn worth_saying<'a>(news: &[&'a Event]) -> Option<&'a Event> {
+    let latest = |kind| news.iter().rfind(|event| event.kind == kind).copied();
+    latest(LEARNED).or_else(|| latest(PET_CHANGED))
 }
 
 /// A move for the picture: what the page needs to let a token fly.

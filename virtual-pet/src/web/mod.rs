@@ -24,7 +24,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
@@ -40,11 +40,13 @@ use lullaby::clock::Clock;
 pub(crate) use self::article::path as action_path;
 use self::guard::{Hosts, Network, client_address, is_encrypted, is_same_site};
 use self::hub::Hub;
+use self::input::Path;
 use self::limits::{Deed, Limiter};
 use self::problem::Problem;
 use self::wants::Wants;
 use crate::game::{Game, GameError};
 use crate::lab::{Lab, World};
+use crate::page::Shell;
 use crate::pet::{Action, PetName};
 
 /// Nothing but our own files, no inline script, no inline style, no frames.
@@ -64,8 +66,8 @@ pub struct App {
     pub access: Arc<Access>,
     /// The host's clock, for bodies, limits and streams. In a world of the lab the game's own clock may run faster.
     pub host_clock: Arc<dyn Clock>,
-    /// The visitors' worlds.
-    pub lab: Arc<Lab>,
+    /// The visitors' worlds; `None`: this server has no lab.
+    pub lab: Option<Arc<Lab>>,
     /// The world of the lab that the game is in; `None`: the town, which everybody shares.
     pub world: Option<Arc<World>>,
 }
@@ -98,10 +100,24 @@ impl App {
         }
     }
 
+    /// # Errors
+    /// If this server has no lab.
+    fn lab(&self) -> Result<&Lab, Problem> {
+        self.lab.as_deref().ok_or(Problem::NoLab)
+    }
+
+    /// What the pages of whoever asks are put into.
+    fn shell(&self, headers: &HeaderMap) -> Shell {
+        Shell {
+            theme: cookies::theme(headers),
+            has_lab: self.lab.is_some(),
+        }
+    }
+
     fn count(&self, client: Client, deed: Deed) -> Result<(), Problem> {
         let now = self.clock().monotonic();
         let counted = self.access.limiter.count(client.address, deed, now);
-        counted.map_err(|wait| Problem::TooFast { wait })
+        counted.map_err(|wait| Problem::TooFast { deed, wait })
     }
 }
 
@@ -222,7 +238,7 @@ async fn guarded(State(app): State<App>, request: Request, next: Next) -> Respon
     } else {
         Wants::of(request.headers())
     };
-    let theme = cookies::theme(request.headers());
+    let shell = app.shell(request.headers());
     // A supervisor asks by whatever address it knows.
     let is_probe = matches!(path, "/healthz" | "/readyz" | "/metrics");
     let refused = check(&app, &request).filter(|_| !is_probe);
@@ -238,7 +254,7 @@ async fn guarded(State(app): State<App>, request: Request, next: Next) -> Respon
                 Problem::Broken { request_id }.into_response()
             }),
     };
-    let mut response = problem::tell(response, wants, theme);
+    let mut response = problem::tell(response, wants, shell);
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -1,7 +1,7 @@
 //! The pages.
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use super::api::adopt_from;
 use super::assets::packed;
-use super::cookies::{last_visit, theme, zone};
+use super::cookies::{last_visit, zone};
 use super::guard::base_url;
-use super::input::{Bodies, caller};
+use super::input::{Bodies, Path, Query, caller};
 use super::problem::Problem;
 use super::{App, Client, encoded, keys, pet_name};
 use crate::game::{Adopted, By, Caller, GameError};
 use crate::keeper::Key;
-use crate::page::{self, Around, Since, Today, View};
+use crate::page::{self, Around, Comeback, Since, Today, View};
 use crate::pet::{Pet, PetName};
 
 /// How many pets the adopt page lists.
@@ -57,7 +57,7 @@ pub(super) async fn adopt_form(
     let minute = zone(&headers).minute_of_day(app.game.now());
     Ok(packed(
         &headers,
-        page::adopt(&residents, &mine, theme(&headers), minute),
+        page::adopt(&residents, &mine, app.shell(&headers), minute),
     ))
 }
 
@@ -110,10 +110,12 @@ pub(super) async fn pet(
         .events(Some(pet.id.as_str()), EventId(0), EVENTS)
         .await?;
     let now = app.game.now();
+    let boot = app.hub.boot().at;
     let since = last_visit(&headers)
         .filter(|visit| visit.pet == pet.id && now.since(visit.at) >= AWAY)
         .map(|visit| Since {
             at: visit.at,
+            comeback: (boot > visit.at).then(|| Comeback::new(&events, boot)),
             events: events
                 .iter()
                 .filter(|event| event.id > visit.event)
@@ -123,7 +125,7 @@ pub(super) async fn pet(
     let today = Today::of(&events, zone(&headers), now);
     events.drain(..events.len().saturating_sub(LATEST));
     let around = Around {
-        theme: theme(&headers),
+        shell: app.shell(&headers),
         pets: mine(&app, &headers).await?,
         origin: base_url(&headers, &uri, client.encrypted),
         since,
@@ -146,7 +148,7 @@ async fn missing(
     let is_keeper = caller.standing(&pet) == By::Keeper;
     let until = pet.returns_until(app.game.now()).filter(|_| is_keeper);
     let until = until.map(|until| zone(headers).time(until));
-    let page = page::meadow(&pet, until.as_deref(), theme(headers));
+    let page = page::meadow(&pet, until.as_deref(), app.shell(headers));
     Ok((StatusCode::NOT_FOUND, page).into_response())
 }
 
@@ -174,7 +176,7 @@ pub(super) async fn history(
     let today = Today::of(&events, zone(&headers), app.game.now());
     let view = view(&app, pet, events, today, &caller, &headers).await?;
     let before = EventId(query.before.unwrap_or(u64::MAX));
-    let page = page::history(&view, before, HISTORY_LINES, theme(&headers));
+    let page = page::history(&view, before, HISTORY_LINES, app.shell(&headers));
     Ok(packed(&headers, page))
 }
 

@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use lullaby::Timestamp;
 use serde_json::json;
 
+use super::limits::Deed;
 use super::wants::Wants;
 use crate::game::GameError;
 use crate::lab::{LEFT, NoWorld};
-use crate::page::Theme;
+use crate::page::Shell;
 use crate::pet::{BadName, UnknownWord, in_words};
 
 /// Why a request was not done. Nothing was changed, except perhaps after a store error.
@@ -42,9 +43,13 @@ pub(super) enum Problem {
     CrossSite,
     /// Too many from one address.
     TooFast {
+        /// Of what.
+        deed: Deed,
         /// When the next one may come.
         wait: Duration,
     },
+    /// This server has no lab.
+    NoLab,
     /// The lab has no world for this visitor.
     NoWorld(NoWorld),
     /// This visitor has no world in the lab (any more).
@@ -63,9 +68,10 @@ impl Problem {
     #[must_use]
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Game(GameError::NoSuchPet { .. }) | Self::NoSuchPage | Self::NotInTheLab => {
-                StatusCode::NOT_FOUND
-            }
+            Self::Game(GameError::NoSuchPet { .. })
+            | Self::NoSuchPage
+            | Self::NoLab
+            | Self::NotInTheLab => StatusCode::NOT_FOUND,
             Self::Game(
                 GameError::Refused { .. } | GameError::NameTaken { .. } | GameError::TooLate { .. },
             )
@@ -116,6 +122,7 @@ impl Problem {
             Self::ForeignHost(_) => "foreign_host",
             Self::CrossSite => "cross_site",
             Self::TooFast { .. } => "too_fast",
+            Self::NoLab => "no_lab",
             Self::NoWorld(_) => "no_world",
             Self::NotInTheLab => "not_in_the_lab",
             Self::NotNow(_) => "not_now",
@@ -145,10 +152,10 @@ impl Problem {
         }
     }
 
-    fn answer(&self, wants: Wants, theme: Theme) -> Response {
+    fn answer(&self, wants: Wants, shell: Shell) -> Response {
         let mut response = match wants {
             Wants::Html => {
-                crate::page::problem(self.status().as_u16(), &self.to_string(), self.pet(), theme)
+                crate::page::problem(self.status().as_u16(), &self.to_string(), self.pet(), shell)
                     .into_response()
             }
             Wants::Json => axum::Json(json!({
@@ -165,7 +172,7 @@ impl Problem {
             Self::WrongMethod(allowed) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allowed));
             }
-            Self::TooFast { wait } => {
+            Self::TooFast { wait, .. } => {
                 let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
                 headers.insert(RETRY_AFTER, seconds.into());
             }
@@ -209,9 +216,18 @@ impl fmt::Display for Problem {
             Self::CrossSite => f.write_str(
                 "This request came from another site, and only pages of this one may change a pet.",
             ),
-            Self::TooFast { wait } => {
-                write!(f, "Easy, the pet is still chewing. Try again in {}.", in_words(*wait))
+            Self::TooFast { deed, wait } => {
+                let why = match deed {
+                    Deed::Action => "Easy, the pet is still chewing.",
+                    Deed::Adoption => "Easy, that is enough adoptions for one hour.",
+                    Deed::World => "Easy, that is enough new worlds for one hour.",
+                    Deed::Experiment => "Easy, that is enough for your world in one minute.",
+                };
+                write!(f, "{why} Try again in {}.", in_words(*wait))
             }
+            Self::NoLab => f.write_str(
+                "There is no lab here: this server was started with --lab=off.",
+            ),
             Self::NoWorld(why) => why.fmt(f),
             Self::NotInTheLab => f.write_str(
                 "You have no world in the lab: it was thrown away, or you never had one. Enter at /lab.",
@@ -269,9 +285,9 @@ impl IntoResponse for Problem {
 }
 
 /// Writes the problem that a handler noted in its response, if it did.
-pub(super) fn tell(response: Response, wants: Wants, theme: Theme) -> Response {
+pub(super) fn tell(response: Response, wants: Wants, shell: Shell) -> Response {
     match response.extensions().get::<Problem>() {
-        Some(problem) => problem.answer(wants, theme),
+        Some(problem) => problem.answer(wants, shell),
         None => response,
     }
 }

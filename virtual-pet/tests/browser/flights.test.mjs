@@ -51,6 +51,40 @@ test("a finished job lies in the pile within 2.2 s, alone or in a burst of twelv
   for (const late of lags) assert.ok(late <= BEHIND, `of twelve jobs one landed after ${late} ms`);
 });
 
+test("more moves than can be followed are not shown one by one, and the page says so; five are", async () => {
+  const page = await enter(browser, game.url, "Mochi");
+  const note = page.locator("#fast-forward");
+  await page.evaluate(() => {
+    const flown = () => { window.flown = { fliers: 0, notes: 0 }; };
+    flown();
+    window.anew = flown;
+    new MutationObserver((changes) => {
+      for (const { addedNodes, target } of changes) {
+        if ([...addedNodes].some((node) => node.classList?.contains("flier"))) window.flown.fliers += 1;
+        if (target.id === "fast-forward" && !target.hidden) window.flown.notes += 1;
+      }
+    }).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["hidden"] });
+  });
+  await deed(page, "five");
+  await page.waitForFunction(() => document.querySelectorAll("#pile .numeral").length === 5 && !document.querySelector("[data-awaited], .flier"));
+  const five = await page.evaluate(() => window.flown);
+  assert.ok(five.fliers >= 5 && five.notes === 0, JSON.stringify(five));
+
+  await deed(page, "pause");
+  for (let n = 0; n < 4; n++) await deed(page, "five");
+  await page.waitForSelector("#queue .count >> text=20 waiting");
+  await deed(page, "speed", "600");
+  await page.waitForFunction(() => !document.querySelector(".flier"));
+  await page.evaluate(() => window.anew());
+  await deed(page, "resume");
+  await note.waitFor({ state: "visible" });
+  await page.waitForSelector("#queue .count >> text=0 waiting");
+  await note.waitFor({ state: "hidden" });
+  const twenty = await page.evaluate(() => window.flown);
+  assert.ok(twenty.fliers <= 12, `${twenty.fliers} tokens flew`);
+  assert.equal(await page.locator("[data-awaited], .flier").count(), 0);
+});
+
 test("a pet wakes no sooner than its job's token has reached the robot", async () => {
   const page = await visit(browser, game.url);
   await page.goto(`${game.url}/pet/Mochi`);

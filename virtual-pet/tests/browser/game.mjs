@@ -47,8 +47,34 @@ export const startBrowser = () => chromium.launch({
   args: ["--no-sandbox"], // Containers have no user namespaces; the pages are our own.
 });
 
-/** Closes all pages, and leaves their worlds in the lab of the game at `url`: what is left open goes on, and takes time from the others. */
+/** What the counters of a live page say, and what the server's API does; null if it is not live, or its server has gone. */
+const counters = (page) => page.evaluate(async () => {
+  const home = document.querySelector("main[data-pet]");
+  if (!home || window.deaf || document.getElementById("live").dataset.state !== "live") return null;
+  const told = await fetch("lab" in home.dataset ? "/lab/jobs" : `/api/pets/${encodeURIComponent(home.dataset.pet)}/jobs`).catch(() => null);
+  if (!told?.ok) return null;
+  const shown = [...document.querySelectorAll("#counters strong")].map((one) => Number(one.textContent));
+  const { scheduled, queued, started, failed } = (await told.json()).counts;
+  return { shown, stored: [scheduled, queued, started, failed] };
+});
+
+/** The counters of a page are those of the store, as soon as what happened last has reached it. */
+export async function countersAreTrue(page) {
+  const until = Date.now() + 5000;
+  for (;;) {
+    const told = await counters(page);
+    if (!told || String(told.shown) === String(told.stored)) return;
+    assert.ok(Date.now() < until, `scheduled, queued, running, failed: the page says ${told.shown}, the store ${told.stored}`);
+    await page.waitForTimeout(50);
+  }
+}
+
+/**
+ * The end of every scene: what its pages count is true. Closes them all, and leaves their worlds in the lab of the game at `url`: what is left
+ * open goes on, and takes time from the others.
+ */
 export const leave = (browser, url) => Promise.all(browser.contexts().map(async (context) => {
+  await Promise.all(context.pages().map(countersAreTrue));
   const world = url && (await context.cookies(`${url}/lab`)).find(({ name }) => name === "lab");
   // In this order: a page whose world has gone goes elsewhere, and one that is on its way may never close.
   await context.close();

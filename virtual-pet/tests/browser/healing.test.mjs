@@ -115,6 +115,51 @@ test("a nap that ended while nobody was there is over on return, and its job is 
   }
 });
 
+test("hours without a server are made up for in one run, and whoever comes back is told of them and of the restart", async () => {
+  const port = await freePort();
+  // A game hour is half a second.
+  const options = ["--data", join(folder, "hours"), "--hunger-every", "500ms"];
+  // Pages only: the first hour must not come before the server goes.
+  let game = await startGame(["web", ...options], port);
+  await adopt(game.url, "Hours");
+  const page = await visit(browser, game.url);
+  // The visit was seven hours ago by the browser's clock.
+  await page.clock.install({ time: Date.now() - 7 * 3600 * 1000 });
+  await page.goto(`${game.url}/pet/Hours`);
+  await live(page);
+  const due = Number(await page.getAttribute("[data-row=increase_hunger] .countdown", "data-due"));
+  await game.kill();
+  const back = await visit(browser, game.url);
+  await back.context().addCookies(await page.context().cookies());
+  await page.context().close();
+  await back.waitForFunction((due) => Date.now() >= due + 6 * 500, due);
+  game = await startGame(options, port);
+  try {
+    let pet;
+    do pet = await (await fetch(`${game.url}/api/pets/Hours`)).json(); while (pet.hunger === 0);
+    await back.goto(`${game.url}/pet/Hours`);
+    await live(back);
+    const card = await back.innerText("#away");
+    assert.match(card, /While you were away \(7 h/);
+    const [, hours, hunger] = /(\d+) game hours went by; hunger is (\d+) of 10 now/.exec(card);
+    assert.ok(Number(hours) >= 7 && Number(hunger) === Math.min(10, Number(hours)), card);
+    assert.match(card, /The server restarted\. 2 scheduled jobs came back from disk/);
+    await picture(back, "away-restarted-light-1280");
+    await back.click("#away-close");
+    await back.reload();
+    await live(back);
+    assert.equal(await back.locator("#away").count(), 0);
+
+    await back.click("text=See all");
+    const runs = await back.locator("main.history >> text=hours in one catch-up run").allInnerTexts();
+    assert.equal(runs.length, 1, runs.join());
+    const [, to, missed] = /hunger 0 to (\d+): (\d+) hours in one/.exec(runs[0]);
+    assert.ok(Number(missed) >= 7 && Number(to) === Math.min(10, Number(missed)), runs[0]);
+  } finally {
+    await game.stop();
+  }
+});
+
 test("a connection that is open and silent is made anew", async () => {
   const game = await startGame(["--store", "memory:"]);
   try {

@@ -1,7 +1,7 @@
 // When something is down or broken the page says what, and what it means for the pet.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { adopt, leave, live, looksRight, startBrowser, startGame, visit } from "./game.mjs";
+import { adopt, deed, enter, leave, live, looksRight, startBrowser, startGame, visit } from "./game.mjs";
 
 let pages, browser;
 before(async () => {
@@ -57,6 +57,44 @@ test("while the store does not answer the page says that the pet is safe, and co
   down = false;
   await page.clock.fastForward(6000);
   await page.waitForSelector("main[data-pet=Alone]");
+});
+
+test("the colour of the alarm clock tells whether a scheduler is at work", async () => {
+  const clock = (page, health) => page.waitForSelector(`#rows h3[data-scheduler=${health}]`);
+  const colour = (page) => page.evaluate(() => getComputedStyle(document.querySelector("#rows h3 .icon")).color);
+  const game = await startGame(["--store", "memory:", "--limits", "off"]);
+  try {
+    await adopt(game.url, "Mochi");
+    const lab = await enter(browser, game.url, "Mochi");
+    await clock(lab, "seen");
+    const healthy = await colour(lab);
+    await deed(lab, "schedulers", "0");
+    await clock(lab, "none");
+    assert.equal(await lab.innerText("#rows .unmoved"), "No scheduler runs");
+    const ill = await colour(lab);
+    assert.notEqual(ill, healthy);
+    await deed(lab, "schedulers", "1");
+    await clock(lab, "seen");
+    assert.equal(await lab.locator("#rows .unmoved").count(), 0);
+
+    const town = await visit(browser, game.url);
+    await town.goto(`${game.url}/pet/Mochi`);
+    await clock(town, "seen");
+    assert.equal(await colour(town), healthy);
+  } finally {
+    await game.stop();
+  }
+  // Nothing is due yet, and nobody would move it.
+  const unhurried = await startGame(["web", "--store", "memory:"]);
+  try {
+    await adopt(unhurried.url, "Mochi");
+    const page = await visit(browser, unhurried.url);
+    await page.goto(`${unhurried.url}/pet/Mochi`);
+    await clock(page, "none");
+    assert.equal(await page.innerText("#rows .unmoved"), "No scheduler runs");
+  } finally {
+    await unhurried.stop();
+  }
 });
 
 test("without a scheduler the time line says that nobody moves what is due", async () => {

@@ -185,3 +185,46 @@ fn every_page_bears_a_strict_content_policy() {
         }
     }
 }
+
+#[test]
+fn an_address_that_does_not_read_is_told_of_in_our_words_and_in_the_form_that_is_wanted() {
+    let server = Server::in_memory(&[]);
+    let no_text = "The address does not read: expected percent-encoded UTF-8, as %C3%A9 for é.";
+    for path in [
+        "/pet/%FF",
+        "/pet/Mochi%C3/history",
+        "/feed_pet/%FF",
+        "/static/%FF/x",
+    ] {
+        let page = server
+            .request("GET", path)
+            .header("Accept", "text/html")
+            .send();
+        assert_eq!(page.status, 400, "{path}");
+        assert!(
+            page.body.contains("<main") && page.body.contains(no_text),
+            "{}",
+            page.body
+        );
+        assert!(page.header("content-security-policy").is_some());
+    }
+    let told = server.get("/api/pets/%FF").expect(400);
+    assert_eq!(
+        (&told["error"], &told["message"]),
+        (&json!("bad_request"), &json!(no_text))
+    );
+
+    let told = server.get("/api/pets?limit=many").expect(400);
+    let message = told["message"].as_str().expect("a message");
+    let words = "What follows the question mark does not read: limit: ";
+    assert!(message.starts_with(words), "{message}");
+    server.adopt("Mochi");
+    let page = server.request("GET", "/pet/Mochi/history?before=noon");
+    let page = page.header("Accept", "text/html").send();
+    assert_eq!(page.status, 400);
+    assert!(
+        page.body.contains("does not read: before: "),
+        "{}",
+        page.body
+    );
+}

@@ -21,6 +21,7 @@ use virtual_pet::web::serve::serve;
 use virtual_pet::web::{Access, App, router};
 
 use super::http::{Answer, Events, Request};
+use super::server::Server;
 use super::town::{HOUR, MINUTE};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -104,7 +105,7 @@ async fn serve_pages(listener: TcpListener, limits: Limits, clock: ManualClock, 
             most_pets: 6,
         }),
         host_clock: clock.clone(),
-        lab: lab.clone(),
+        lab: Some(lab.clone()),
         world: None,
     };
     let pages = serve(listener, router(app), stop.clone(), clock.as_ref());
@@ -385,7 +386,12 @@ fn worlds_and_experiments_are_limited_for_each_address_and_time_gives_them_back(
     }
     let refused = enter("192.0.2.1");
     assert_eq!(refused.header("retry-after"), Some("3600"));
-    assert_eq!(refused.expect(429)["error"], "too_fast");
+    let refused = refused.expect(429);
+    let words = "Easy, that is enough new worlds for one hour. Try again in 1 h.";
+    assert_eq!(
+        (&refused["error"], &refused["message"]),
+        (&json!("too_fast"), &json!(words))
+    );
     assert_eq!(enter("192.0.2.2").status, 303, "somebody else");
     // Looking around is free.
     let visitor = Visitor::with(&host, &entered);
@@ -407,10 +413,45 @@ fn worlds_and_experiments_are_limited_for_each_address_and_time_gives_them_back(
     assert_eq!(from(feed, "192.0.2.1").status, 200, "the 120th");
     let refused: Value = press("192.0.2.1").expect(429);
     let message = refused["message"].as_str().expect("a message");
-    assert!(message.contains("Try again in 1 min"), "{message}");
+    let words = "Easy, that is enough for your world in one minute. Try again in 1 min";
+    assert!(message.starts_with(words), "{message}");
     assert_eq!(press("192.0.2.2").status, 204);
     host.clock.advance(MINUTE);
     assert_eq!(press("192.0.2.1").status, 204);
     host.clock.advance(HOUR - MINUTE);
     assert_eq!(enter("192.0.2.1").status, 303);
+}
+
+#[test]
+fn a_game_without_the_lab_has_no_door_to_it_and_says_so_to_whoever_knocks() {
+    let server = Server::in_memory(&["--lab=off"]);
+    server.adopt("Mochi");
+    for page in ["/adopt", "/pet/Mochi", "/pet/Mochi/history", "/pet/Nobody"] {
+        let page = in_html(server.request("GET", page)).body;
+        assert!(page.contains("<nav"), "{page}");
+        assert!(!page.contains("/lab\""), "{page}");
+    }
+    let told = "There is no lab here: this server was started with --lab=off.";
+    let page = in_html(server.request("GET", "/lab"));
+    assert_eq!(page.status, 404);
+    assert!(page.body.contains(told), "{}", page.body);
+    for (method, path) in [
+        ("POST", "/lab"),
+        ("GET", "/lab/jobs"),
+        ("POST", "/lab/hello"),
+        ("POST", "/lab/leave"),
+        ("POST", "/lab/pet/feed"),
+    ] {
+        let answer = in_json(server.request(method, path)).send().expect(404);
+        assert_eq!(
+            (&answer["error"], &answer["message"]),
+            (&json!("no_lab"), &json!(told))
+        );
+    }
+    // A page of a world from before a restart is sent to where it says so.
+    ends_with_the_world(server.request("GET", "/lab/events").stream());
+    let open = Server::in_memory(&[]);
+    open.adopt("Mochi");
+    let page = in_html(open.request("GET", "/pet/Mochi")).body;
+    assert!(page.contains("Take Mochi to the lab"), "{page}");
 }
