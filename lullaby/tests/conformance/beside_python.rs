@@ -826,6 +826,36 @@ async fn what_is_due_is_left_to_a_scheduler_of_pythons_while_it_holds_rqs_lock()
     assert!(holder.starts_with("lullaby"), "{holder}");
 }
 
+#[tokio::test]
+async fn what_is_scheduled_for_a_queue_that_python_deleted_moves_all_the_same() {
+    let python = Python::new().await;
+    let world = &python.world;
+    world.enqueue([job("a").at(world.later(1))]).await;
+    python
+        .run("SREM", "queues", &[&python.key("queue:default")])
+        .await;
+    world.pass(1);
+    assert_eq!(world.move_due().await, 1);
+    assert_eq!(world.line().await, ["a"]);
+}
+
+#[tokio::test]
+async fn pythons_jobs_and_ours_of_one_instant_move_together() {
+    let python = Python::new().await;
+    let world = &python.world;
+    world.pass(1000 - world.now().as_millis().unsigned_abs() % 1000);
+    let due = world.later(1000);
+    world.enqueue([job("b").at(due), job("a").at(due)]).await;
+    python.saves("theirs", "scheduled", &[]).await;
+    let seconds = (due.as_millis() / 1000).to_string();
+    python
+        .run("ZADD", "scheduled:default", &[&seconds, "theirs"])
+        .await;
+    world.pass(1000);
+    assert_eq!(world.move_due().await, 3);
+    assert_eq!(world.line().await, ["theirs", "b", "a"]);
+}
+
 // Waiting --------------------------------------------------------------------------------------------------------------------
 
 async fn heard(signal: &mut lullaby::store::Signal) {

@@ -12,13 +12,15 @@ use lullaby::store::{Advanced, DueSchedules, Moved, Page};
 use crate::drivers::every_driver_passes;
 use crate::snapshot::Snapshot;
 use crate::specs::{HOUR, With, every, hourly, job};
-use crate::world::{ALL, World, finished, ids, ms, one};
+use crate::world::{ALL, World, finished, id, ids, ms, one};
 
 every_driver_passes! {
     nothing_moves_before_its_time,
     jobs_move_in_the_order_of_their_times,
     moving_stops_at_its_limit,
     five_thousand_jobs_due_at_once_move_in_order,
+    what_is_withdrawn_or_put_off_among_thousands_of_one_instant_stays,
+    jobs_of_all_queues_move_in_the_order_of_their_times,
     moved_jobs_go_to_the_back_unless_they_want_the_front,
     a_moved_job_remembers_when_it_was_due,
     schedules_are_due_at_their_next_slot,
@@ -109,6 +111,41 @@ async fn five_thousand_jobs_due_at_once_move_in_order(world: World) {
     world.pass(1000);
     assert_eq!(world.move_due().await, 5000);
     assert_eq!(world.line().await, names);
+}
+
+async fn what_is_withdrawn_or_put_off_among_thousands_of_one_instant_stays(world: World) {
+    let due = world.later(1000);
+    let mut names: Vec<_> = (0..2500).map(|n| format!("job-{n}")).collect();
+    world
+        .enqueue(names.iter().map(|name| job(name).at(due)))
+        .await;
+    world.pass(1000);
+    let moved = world.store.move_due(1).await.expect("moved");
+    assert_eq!((moved.moved, moved.next_due), (1, Some(due)));
+    world.cancel("job-1200").await;
+    let later = world.later(1);
+    let changed = world.store.change_time(&id("job-20"), later).await;
+    assert!(changed.expect("changed"));
+    let moved = world.store.move_due(usize::MAX).await.expect("moved");
+    assert_eq!((moved.moved, moved.next_due), (2497, Some(later)));
+    names.retain(|name| name != "job-1200" && name != "job-20");
+    assert_eq!(world.line().await, names);
+}
+
+async fn jobs_of_all_queues_move_in_the_order_of_their_times(world: World) {
+    let names: Vec<_> = (0..600).map(|n| format!("job-{n}")).collect();
+    let jobs = names.iter().enumerate().map(|(n, name)| {
+        // Most of them wait in one queue.
+        let queue = ["a", "b", "c", "c", "c"][n % 5];
+        job(name).on(queue).at(world.later(1 + n as u64 / 2))
+    });
+    world.enqueue(jobs).await;
+    world.pass(1000);
+    for moved in [101, 250] {
+        world.store.move_due(moved).await.expect("moved");
+    }
+    assert_eq!(world.list_status(Status::Scheduled).await, names[351..]);
+    assert_eq!(world.move_due().await, 249);
 }
 
 async fn moved_jobs_go_to_the_back_unless_they_want_the_front(world: World) {

@@ -24,10 +24,11 @@ impl Core {
             for queue in &self.options.moves {
                 call = call.arg(queue.as_str());
             }
-            let [count, next] = tuple(self.link.call(call).await?)?;
+            let [count, next, again] = tuple(self.link.call(call).await?)?;
             let count = usize::try_from(number(count)?).unwrap_or(0);
             moved += count;
-            if count < batch || moved >= limit || batch == 0 {
+            let is_done = count < batch && number(again)? == 0;
+            if is_done || moved >= limit || batch == 0 {
                 let next_due = instant(next)?;
                 return Ok(Moved { moved, next_due });
             }

@@ -1,23 +1,28 @@
--- Moves scheduled jobs that are due into their queues, in the order of their times.
+-- Moves scheduled jobs that are due into their queues, in the order of their times; those of one queue and instant in the order in which
+-- they were made.
 --
 -- ARGV[6]  the most jobs, at most 1,000
 -- ARGV[7]  the value with which this process holds RQ's scheduler locks; begins with "lullaby"
 -- ARGV[8…] the only queues to look at; none means all there are
--- Answer   how many were moved; when the next one is due in ms, or empty
+-- Answer   how many were moved; when the next one is due in ms, or empty; 1 if it should be called again at once
 --
--- A queue whose lock a Python scheduler holds is left to it: its tick is not atomic, so two movers would make two runs.
+-- RQ's registries say what is due, and nothing else does. A queue whose lock a Python scheduler holds is left to it: its tick is not atomic, so
+-- two movers would make two runs.
 local limit, moved, locks = tonumber(ARGV[6]), 0, {}
+-- Whether this call did anything at all about what is due.
+local went_on = false
 
-local served, queues = nil, {}
-for i = 8, #ARGV do
-  served = served or {}
-  served[ARGV[i]] = true
-  queues[#queues + 1] = ARGV[i]
-end
-if not served then
-  for _, key in ipairs(call('SMEMBERS', rq .. 'queues')) do queues[#queues + 1] = string.sub(key, #rq + 7) end
+local queues = {}
+for i = 8, #ARGV do queues[#queues + 1] = ARGV[i] end
+if #queues == 0 then
+  for _, key in ipairs(call('SUNION', rq .. 'queues', own .. 'queues')) do queues[#queues + 1] = string.sub(key, #rq + 7) end
 end
 call('ZADD', own .. 'schedulers', int(now + 61000), ARGV[7])
+
+local next_due
+local function consider(at)
+  if not next_due or at < next_due then next_due = at end
+end
 
 -- Whether RQ's lock on moving this queue's jobs is ours, taking it if it is free.
 local function may_move(queue)
@@ -34,97 +39,179 @@ local function may_move(queue)
   return locks[queue]
 end
 
-local function move(job)
-  enter_queue_anew(job, job.at_front)
-  moved = moved + 1
-end
+local function registry_of(queue) return rq .. 'scheduled:' .. queue end
+-- To the millisecond; RQ's own scores are whole seconds.
+local function instant(score) return math.ceil(tonumber(score) * 1000 - 0.5) end
 
--- What moving a scheduled job of ours needs of it, in half the time of `load`; nil if it is not scheduled.
-local function load_scheduled(entry)
-  local colon = string.find(entry, ':', 1, true)
-  local id = string.sub(entry, colon + 1)
-  local key = job_key(id)
-  local value = redis.pcall('HMGET', key, 'status', 'origin', 'lullaby_due', 'ttl', 'lullaby_ttl', 'enqueue_at_front', 'lullaby_subject',
-    'lullaby_task', 'rate_limit_key')
-  if value[1] ~= 'scheduled' then return nil end
-  return { id = id, key = key, status = 'scheduled', n = string.sub(entry, 2, colon - 1), queue = value[2] or '',
-    due = tonumber(value[3] or ''), ttl = span(value[5], value[4]), at_front = value[6] == '1', subject = present(value[7]),
-    task = value[8], limit = present(value[9]) or false }
-end
+-- Jobs of one instant -----------------------------------------------------------------------------------------------------------
 
--- Ours, in the order of time and number. (Who serves some queues only takes them from RQ's registries below.)
-while moved < limit and not served do
-  local members = call('ZRANGEBYSCORE', own .. 'due', '-inf', int(now), 'LIMIT', 0, limit - moved)
-  if #members == 0 then break end
-  call('ZREM', own .. 'due', unpack(members))
-  local gone = {}
-  for _, each in ipairs(members) do
-    local job = load_scheduled(each)
-    local score = job and call('ZSCORE', rq .. 'scheduled:' .. job.queue, job.id)
-    -- Gone from RQ's registry: a Python scheduler moved it, or somebody withdrew it. A lock of Python's: it will.
-    if score and may_move(job.queue) then
-      if tonumber(score) * 1000 > now + 0.5 then
-        call('ZADD', own .. 'due', int(math.ceil(tonumber(score) * 1000)), each)
-      else
-        move(job)
-        local ids = gone[job.queue] or {}
-        gone[job.queue] = ids
-        ids[#ids + 1] = job.id
-      end
-    end
+-- A registry has those of one instant in the order of their ids. Up to so many are sorted as they are moved. Of more, their numbers are noted
+-- first, in `lullaby:instant:<queue>`, so many a call; `lullaby:instants` says of which score, and how many are noted: with a plus, all.
+local TIES = 1000
+
+local function numbered(queue) return own .. 'instant:' .. queue end
+
+local function note_numbers(queue, score, first)
+  local ids = call('ZRANGEBYSCORE', registry_of(queue), score, score, 'LIMIT', first, TIES)
+  for _, id in ipairs(ids) do
+    add(numbered(queue), tonumber(call('HGET', job_key(id), 'lullaby_n') or '') or 0, id)
   end
-  for queue, ids in pairs(gone) do call('ZREM', rq .. 'scheduled:' .. queue, unpack(ids)) end
+  call('HSET', own .. 'instants', queue, score .. ' ' .. int(first + #ids) .. (#ids < TIES and '+' or ''))
+  went_on = true
 end
 
-local next_due
-local function consider(at)
-  if not next_due or at < next_due then next_due = at end
+-- The first of a queue's instant of which there are too many to sort, in their order; none while their numbers are being noted.
+local function of_numbered(queue, score)
+  local state = call('HGET', own .. 'instants', queue) or ''
+  local known, count, all = string.match(state, '^(%S+) (%d+)(%+?)$')
+  if known ~= score then
+    call('DEL', numbered(queue))
+    count, all = 0, ''
+  end
+  if all == '' then
+    note_numbers(queue, score, tonumber(count))
+    return {}
+  end
+  local ids, found, gone = call('ZRANGE', numbered(queue), 0, limit - 1), {}, {}
+  local scores = #ids > 0 and call('ZMSCORE', registry_of(queue), unpack(ids))
+  for i, id in ipairs(ids) do
+    -- Others were withdrawn meanwhile, or put off.
+    local list = scores[i] and tonumber(scores[i]) == tonumber(score) and found or gone
+    list[#list + 1] = id
+  end
+  if #gone > 0 then call('ZREM', numbered(queue), unpack(gone)) end
+  -- The few that came since then are sorted as always.
+  if #ids == 0 then call('HDEL', own .. 'instants', queue) end
+  went_on = true
+  return found
 end
-local head = call('ZRANGE', own .. 'due', 0, 0, 'WITHSCORES')
-if head[2] and not served then consider(tonumber(head[2])) end
 
--- What Python scheduled: entries that are in RQ's registry only.
-for _, queue in ipairs(queues) do
-  local registry = rq .. 'scheduled:' .. queue
-  local first = call('ZRANGE', registry, 0, 0, 'WITHSCORES')
-  if first[2] then
-    local at = math.ceil(tonumber(first[2]) * 1000 - 0.5)
-    if at > now then
-      consider(at)
-    elseif not may_move(queue) then
-      consider(now + 1000)
+-- What is due -------------------------------------------------------------------------------------------------------------------
+
+-- The first of each queue, and the instant from which on there may be more than these.
+local candidates, horizon = {}, math.huge
+
+local function look(queue, most)
+  local registry = registry_of(queue)
+  local page = call('ZRANGEBYSCORE', registry, '-inf', now / 1000, 'WITHSCORES', 'LIMIT', 0, most)
+  local first, last = page[2], page[#page]
+  local is_full = #page == 2 * most
+  if is_full and first ~= last then
+    -- Python's may be of one instant to the millisecond all the same.
+    horizon = math.min(horizon, math.max(instant(last), instant(first) + 1))
+  elseif is_full then
+    horizon = math.min(horizon, instant(first) + 1)
+    local ids
+    if call('ZCOUNT', registry, first, first) > TIES then
+      ids = of_numbered(queue, first)
     else
-      local ids = call('ZRANGEBYSCORE', registry, '-inf', now / 1000, 'LIMIT', 0, math.min(limit - moved, 1000))
-      for _, id in ipairs(ids) do
-        local job = load(id)
-        if job and job.status == 'scheduled' then
-          -- Of one that Python scheduled we know no time of ours.
-          if call('ZREM', own .. 'due', member(job.n, id)) == 0 then job.due = nil end
-          call('ZREM', registry, id)
-          move(job)
-          call('HDEL', own .. 'missing', id)
-        elseif job then
-          call('ZREM', registry, id)
-        else
-          -- RQ before 3.0 writes the registry first and the hash after it: a minute of patience, then quarantine.
-          local seen = tonumber(call('HGET', own .. 'missing', id) or '') or now
-          if now - seen >= 60000 then
-            call('ZREM', registry, id)
-            call('HDEL', own .. 'missing', id)
-            put_aside(id, 'scheduled without a hash', 'the scheduled jobs of the queue ' .. queue)
-          else
-            call('HSET', own .. 'missing', id, int(seen))
-            consider(now + 1000)
-          end
-        end
-      end
-      first = call('ZRANGE', registry, 0, 0, 'WITHSCORES')
-      if first[2] then
-        at = math.ceil(tonumber(first[2]) * 1000 - 0.5)
-        if at > now or call('HEXISTS', own .. 'missing', first[1]) == 0 then consider(at) end
-      end
+      ids = call('ZRANGEBYSCORE', registry, first, first)
+    end
+    page = {}
+    for _, id in ipairs(ids) do page[#page + 1], page[#page + 2] = id, first end
+  end
+  for i = 1, #page, 2 do candidates[#candidates + 1] = { id = page[i], at = instant(page[i + 1]), queue = queue } end
+end
+
+-- What leaves a registry at the end.
+local gone = {}
+local function leave_registry(each)
+  local ids = gone[each.queue] or {}
+  gone[each.queue] = ids
+  ids[#ids + 1] = each.id
+  went_on = true
+end
+
+-- RQ before 3.0 writes the registry first and the hash after it: a minute of patience, then quarantine.
+local function miss(each)
+  local seen = tonumber(call('HGET', own .. 'missing', each.id) or '') or now
+  if now - seen >= 60000 then
+    call('ZREM', registry_of(each.queue), each.id)
+    call('HDEL', own .. 'missing', each.id)
+    put_aside(each.id, 'scheduled without a hash', 'the scheduled jobs of the queue ' .. each.queue)
+  else
+    call('HSET', own .. 'missing', each.id, int(seen))
+    consider(now + 1000)
+  end
+end
+
+-- Reads what moving a job needs of it, in half the time of `load`; nil if it is not scheduled.
+local function load_scheduled(each)
+  local key = job_key(each.id)
+  local value = redis.pcall('HMGET', key, 'status', 'origin', 'lullaby_due', 'lullaby_n', 'ttl', 'lullaby_ttl', 'enqueue_at_front',
+    'lullaby_subject', 'lullaby_task', 'rate_limit_key')
+  if value[1] == 'scheduled' then
+    local due = tonumber(value[3] or '')
+    return { id = each.id, key = key, status = 'scheduled', queue = present(value[2]) or each.queue, n = present(value[4]) or '0',
+      -- Of one that Python scheduled we know no time of ours.
+      due = due == each.at and due or nil, ttl = span(value[6], value[5]), at_front = value[7] == '1', subject = present(value[8]),
+      task = value[9], limit = present(value[10]) or false }
+  elseif not value[1] and not value.err and call('EXISTS', key) == 0 then
+    miss(each)
+  else
+    -- It is somewhere else.
+    leave_registry(each)
+  end
+end
+
+local function sort_by(list, is_before)
+  for i = 2, #list do
+    if is_before(list[i], list[i - 1]) then return table.sort(list, is_before) end
+  end
+end
+
+local due_queues = {}
+for _, queue in ipairs(queues) do
+  local first = call('ZRANGE', registry_of(queue), 0, 0, 'WITHSCORES')
+  if not first[2] then
+    -- Nothing is scheduled there.
+  elseif instant(first[2]) > now then
+    consider(instant(first[2]))
+  elseif may_move(queue) then
+    due_queues[#due_queues + 1] = queue
+  else
+    consider(now + 1000)
+  end
+end
+
+if limit > 0 then
+  for _, queue in ipairs(due_queues) do look(queue, math.max(100, math.ceil(limit / #due_queues))) end
+  sort_by(candidates, function(one, other) return one.at < other.at end)
+  local jobs = {}
+  for _, each in ipairs(candidates) do
+    if each.at >= horizon or (#jobs >= limit and each.at > jobs[#jobs].at) then break end
+    local job = load_scheduled(each)
+    if job then
+      job.entry, job.at, job.number = each, each.at, tonumber(job.n) or 0
+      jobs[#jobs + 1] = job
     end
   end
+  sort_by(jobs, function(one, other)
+    if one.at ~= other.at then return one.at < other.at end
+    return one.number < other.number
+  end)
+  local some_missed = #jobs > 0 and call('EXISTS', own .. 'missing') == 1
+  for i = 1, math.min(#jobs, limit) do
+    enter_queue_anew(jobs[i], jobs[i].at_front)
+    leave_registry(jobs[i].entry)
+    if some_missed then call('HDEL', own .. 'missing', jobs[i].id) end
+    moved = i
+  end
+  for queue, ids in pairs(gone) do
+    for first = 1, #ids, 1000 do
+      local last = math.min(first + 999, #ids)
+      call('ZREM', registry_of(queue), unpack(ids, first, last))
+      call('ZREM', numbered(queue), unpack(ids, first, last))
+    end
+  end
+end
+
+for _, queue in ipairs(due_queues) do
+  local first = call('ZRANGE', registry_of(queue), 0, 0, 'WITHSCORES')
+  if first[2] and call('HEXISTS', own .. 'missing', first[1]) == 1 then
+    first = call('ZRANGEBYSCORE', registry_of(queue), '(' .. string.format('%.17g', now / 1000), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  end
+  if first[2] then consider(instant(first[2])) end
 end
 publish()
-return { moved, next_due and int(next_due) or '' }
+return { moved, next_due and int(next_due) or '', went_on and moved < limit and next_due and next_due <= now and 1 or 0 }

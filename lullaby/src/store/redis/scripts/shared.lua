@@ -408,7 +408,6 @@ local function leave(job)
     call('LREM', rq .. 'queue:' .. queue, 1, job.id)
   elseif status == 'scheduled' then
     call('ZREM', rq .. 'scheduled:' .. queue, job.id)
-    call('ZREM', own .. 'due', member(job.n, job.id))
   elseif status == 'failed' or status == 'stopped' then
     call('ZREM', rq .. 'failed:' .. queue, job.id)
     if status == 'stopped' then call('ZREM', own .. 'stopped:' .. queue, job.id) end
@@ -448,10 +447,11 @@ local function enter_queue_anew(job, at_front)
   enter_queue(job, at_front)
 end
 
+-- Somebody may take a queue off RQ's list; what is scheduled for it moves all the same.
 local function enter_scheduled(job, at)
+  if not known_queues[job.queue] then call('SADD', own .. 'queues', rq .. 'queue:' .. job.queue) end
   know_queue(job.queue)
   add(rq .. 'scheduled:' .. job.queue, string.format('%.3f', at / 1000), job.id)
-  add(own .. 'due', int(at), member(job.n, job.id))
 end
 
 local function schedule(job, at)
