@@ -65,8 +65,8 @@ impl<O> JobHandle<O> {
         Ok(self.job().await?.map(|job| job.status))
     }
 
-    /// Its executions, oldest first, as far as anybody still knows: its subject's events tell of each, Redis keeps the last ten that ended with
-    /// a result or for good, and the job itself tells of its last one. Empty if it never ran.
+    /// Its executions, oldest first: the last one and at least the [`KEPT_ATTEMPTS`](crate::KEPT_ATTEMPTS) before it, also those before a
+    /// requeue; of a job with a subject all that its events tell of. Of a run of Python's as much as RQ keeps. Empty if it never ran.
     ///
     /// # Errors
     /// A store error.
@@ -79,7 +79,7 @@ impl<O> JobHandle<O> {
             Some(subject) => store.events(Some(subject), EventId(0), usize::MAX).await?,
             None => Vec::new(),
         };
-        let kept = store.results(&self.id).await?;
+        let kept = store.attempts(&self.id).await?;
         Ok(history(&job, &events, kept))
     }
 

@@ -1,14 +1,17 @@
 //! What became of a job, execution by execution, as far as anybody still knows.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::event::Event;
-use crate::job::{Job, Status};
+use crate::job::{Job, Status, Token};
 
 /// One execution of a job: see [`JobHandle::history`](crate::JobHandle::history).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
+    /// Which execution; `None` if a Python worker ran it.
+    pub token: Option<Token>,
     /// When it began; `None` if only its end is known.
     pub started_at: Option<Timestamp>,
     /// When it ended; `None` while it runs, or if nobody wrote it down.
@@ -21,7 +24,41 @@ pub struct Attempt {
     pub error: Option<String>,
 }
 
+/// How many of a job's earlier executions a store keeps at least.
+pub const KEPT_ATTEMPTS: usize = 10;
+/// How many bytes of the error of an earlier one are kept.
+const KEPT_ERROR: usize = 1000;
+
 impl Attempt {
+    /// The execution of `job` that has just ended so, or ended last.
+    #[must_use]
+    pub(crate) fn of(job: &Job, outcome: &str, error: Option<&str>, now: Timestamp) -> Self {
+        Self {
+            token: job.token,
+            started_at: job.started_at,
+            ended_at: job.ended_at.or(Some(now)),
+            outcome: outcome.to_owned(),
+            worker: job.worker.clone(),
+            error: error.map(Self::brief),
+        }
+    }
+
+    /// As much of an error as is kept of an earlier execution.
+    pub(crate) fn brief(error: &str) -> String {
+        let mut length = error.len().min(KEPT_ERROR);
+        while !error.is_char_boundary(length) {
+            length -= 1;
+        }
+        error[..length].to_owned()
+    }
+
+    /// Adds it to those that a store keeps, oldest first; drops the oldest above the limit.
+    pub(crate) fn keep(self, kept: &mut Vec<Self>) {
+        kept.push(self);
+        let surplus = kept.len().saturating_sub(KEPT_ATTEMPTS);
+        kept.drain(..surplus);
+    }
+
     fn at(&self) -> Option<Timestamp> {
         self.started_at.or(self.ended_at)
     }
@@ -36,31 +73,43 @@ fn is_same(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
         .is_some_and(|(one, other)| apart(one, other.as_millis()) <= SAME_MS)
 }
 
+/// Whether these can be one execution, as far as tokens say.
+fn may_be_same(one: Option<Token>, other: Option<Token>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one == other)
+}
+
 /// The executions of `job`, oldest first: those that its subject's events tell of, those that `kept` lists beside it, and the last one, which the
 /// job itself tells of.
 pub(crate) fn history(job: &Job, events: &[Event], kept: Vec<Attempt>) -> Vec<Attempt> {
     let mut attempts = told(job, events);
-    for one in kept {
-        if !attempts
-            .iter()
-            .any(|known| is_same(known.ended_at, one.ended_at))
-        {
-            attempts.push(one);
-        }
-    }
+    let known = |one: &Attempt| {
+        let mut told = attempts.iter();
+        told.any(|known| {
+            may_be_same(known.token, one.token) && is_same(known.ended_at, one.ended_at)
+        })
+    };
+    let untold: Vec<_> = kept.into_iter().filter(|one| !known(one)).collect();
+    attempts.extend(untold);
     attempts.sort_by_key(Attempt::at);
     if let Some(last) = last_of(job) {
         let mut newest_first = attempts.iter_mut().rev().enumerate();
         let known = newest_first.find(|(age, known)| {
             // Of the newest one, which has ended, the job may be all that knows its beginning.
             let is_its_end = *age == 0 && known.started_at.is_none() && last.ended_at.is_none();
-            is_same(known.started_at, last.started_at)
-                || is_same(known.ended_at, last.ended_at)
-                || (is_its_end && known.ended_at >= last.started_at)
+            may_be_same(known.token, last.token)
+                && (is_same(known.started_at, last.started_at)
+                    || is_same(known.ended_at, last.ended_at)
+                    || (is_its_end && known.ended_at >= last.started_at))
         });
         match known.map(|(_, known)| known) {
             Some(known) => {
                 known.started_at = known.started_at.or(last.started_at);
+                // The job knows better than RQ's results, which don't tell stopped from failed.
+                if job.status.ends_execution() {
+                    known.outcome = last.outcome;
+                    let failed = job.status == Status::Failed;
+                    known.error = last.error.or(known.error.take().filter(|_| failed));
+                }
                 known.worker.get_or_insert(last.worker.unwrap_or_default());
             }
             None => attempts.push(last),
@@ -79,6 +128,7 @@ fn told(job: &Job, events: &[Event]) -> Vec<Attempt> {
         let text = |name| event.data.get(name)?.as_str().map(str::to_owned);
         match event.kind.strip_prefix("job.") {
             Some("started") => attempts.push(Attempt {
+                token: event.data.get("token").and_then(Value::as_u64).map(Token),
                 started_at: Some(event.at),
                 ended_at: None,
                 outcome: "running".to_owned(),
@@ -92,6 +142,7 @@ fn told(job: &Job, events: &[Event]) -> Vec<Attempt> {
                 // Its beginning may be among the events that are not kept any more.
                 let open = attempts.pop_if(|one| one.ended_at.is_none());
                 attempts.push(Attempt {
+                    token: open.as_ref().and_then(|one| one.token),
                     started_at: open.as_ref().and_then(|one| one.started_at),
                     ended_at: Some(event.at),
                     outcome: outcome.to_owned(),
@@ -117,11 +168,12 @@ fn last_of(job: &Job) -> Option<Attempt> {
         _ => "returned",
     };
     Some(Attempt {
+        token: job.token,
         started_at,
         ended_at: job.ended_at,
         outcome: outcome.to_owned(),
         worker: job.worker.clone(),
-        error: job.error.clone(),
+        error: (job.error.clone()).filter(|_| matches!(outcome, "failed" | "retrying")),
     })
 }
 
@@ -195,6 +247,7 @@ mod tests {
             event(40, "job.finished", json!({ "worker": "w2" })),
         ];
         let kept = |ended| Attempt {
+            token: None,
             started_at: None,
             ended_at: Some(at(ended)),
             outcome: "finished".to_owned(),
@@ -226,6 +279,7 @@ mod tests {
         let running = history(&job(Status::Started, Some(5), None), &[], Vec::new());
         assert_eq!(brief(&running), [(Some(5), None, "running")]);
         let kept = Attempt {
+            token: None,
             started_at: None,
             ended_at: Some(at(9)),
             outcome: "finished".to_owned(),

@@ -241,6 +241,11 @@ impl Status {
         )
     }
 
+    /// True for those that an execution ends with: finished, failed, stopped.
+    pub(crate) fn ends_execution(self) -> bool {
+        matches!(self, Self::Finished | Self::Failed | Self::Stopped)
+    }
+
     /// True for those that wait, for a time, a worker, other jobs or a slot: such a call can still be replaced or withdrawn.
     #[must_use]
     pub fn is_waiting(self) -> bool {

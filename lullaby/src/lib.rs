@@ -78,7 +78,7 @@ pub use context::Context;
 pub use error::{Error, Result};
 pub use handle::JobHandle;
 pub use health::Health;
-pub use history::Attempt;
+pub use history::{Attempt, KEPT_ATTEMPTS};
 pub use job::{IntoJob, Job, JobId, NewJob, QueueName, Status};
 pub use queue::Queue;
 pub use rate_limit::RateLimit;

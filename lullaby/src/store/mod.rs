@@ -399,10 +399,10 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// Jobs by id.
     async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Job>>>;
 
-    /// What is kept of a job's ended executions beside the job itself, at most a hundred.
-    async fn results(&self, _id: &JobId) -> Result<Vec<Attempt>> {
-        Ok(Vec::new())
-    }
+    /// A job's earlier executions, of which the job itself no longer tells: the newest [`KEPT_ATTEMPTS`](crate::KEPT_ATTEMPTS) at least and
+    /// some hundred at most, oldest first. A store may also list the last one there. Kept for as long as the job is, also when it is
+    /// requeued.
+    async fn attempts(&self, id: &JobId) -> Result<Vec<Attempt>>;
 
     /// A page of the jobs that match.
     async fn list_jobs(&self, filter: &JobFilter) -> Result<Vec<Job>>;

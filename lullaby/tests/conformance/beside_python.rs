@@ -209,7 +209,7 @@ async fn python_reads_when_our_runs_began_and_how_long_they_took_whatever_the_da
             _ => failed("no milk"),
         };
         assert_eq!(world.settle(&running, ending).await, Settled::Done);
-        let results = world.store.results(&running.id).await.expect("read");
+        let results = world.store.attempts(&running.id).await.expect("read");
         let result = one(results);
         assert_eq!(result.started_at, Some(began));
         assert_eq!(result.ended_at, Some(world.now()));

@@ -1,7 +1,7 @@
 //! Random histories: the commands, how they are drawn, and how one is given to a store.
 
 use std::collections::HashMap;
-use std::fmt::Debug;
+use std::fmt::{Debug, Write};
 use std::sync::Arc;
 
 use lullaby::clock::{ManualClock, Timestamp};
@@ -11,7 +11,7 @@ use lullaby::schedule::{
     Decision, Missed, Overlap, Pause, ScheduleId, ScheduleRecord, Trigger, decide_among,
 };
 use lullaby::store::{Claim, Ending, JobFilter, Page, Settlement, Store, Swept, WorkerRecord};
-use lullaby::{RateLimit, Repeat};
+use lullaby::{KEPT_ATTEMPTS, Lullaby, RateLimit, Repeat};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -627,6 +627,24 @@ impl Player {
         });
         let put = store.put_schedule(edited, Some(expected)).await;
         said(put)
+    }
+
+    /// What became of each job, as far as every store knows it, with tokens numbered from 1.
+    pub(crate) async fn runs(&self) -> String {
+        let store = &self.handles[0];
+        let lullaby = Lullaby::with_store(store.clone());
+        let jobs = Snapshot::of(&**store).await.jobs;
+        let mut all = String::new();
+        for job in jobs {
+            let history = lullaby.job(job.id.clone()).history().await;
+            let mut runs = history.expect("read");
+            runs.drain(..runs.len().saturating_sub(KEPT_ATTEMPTS));
+            for run in &mut runs {
+                run.token = run.token.map(|token| Token(self.tokens[&token]));
+            }
+            writeln!(all, "{}: {runs:?}", job.id).expect("written");
+        }
+        all
     }
 
     /// Everything that can be read, with tokens and events numbered from 1.

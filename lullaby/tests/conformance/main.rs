@@ -15,6 +15,7 @@ mod soak;
 mod specs;
 mod world;
 
+mod attempts;
 mod callbacks;
 mod concurrency;
 mod dependencies;

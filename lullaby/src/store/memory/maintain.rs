@@ -55,6 +55,7 @@ impl State {
                 reaped.returned.push(entry.job.id.clone());
                 let data = [("worker", json!(entry.job.worker)), ("lost", json!(lost))];
                 self.tell(&entry.job, "job.lost", data, now);
+                entry.keep_attempt("lost", None, now);
                 self.enter_queue(entry, true, now);
             }
         }

@@ -38,6 +38,7 @@ use super::{
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::event::{Event, EventId, EventLimits, NewEvent};
+use crate::history::Attempt;
 use crate::job::{Execution, Job, JobId, JobSpec};
 use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord};
 
@@ -238,6 +239,10 @@ impl Maintain for MemoryStore {
 impl Inspect for MemoryStore {
     async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Job>>> {
         Ok(self.read(|state| ids.iter().map(|id| state.job(id).cloned()).collect()))
+    }
+
+    async fn attempts(&self, id: &JobId) -> Result<Vec<Attempt>> {
+        Ok(self.read(|state| state.attempts(id)))
     }
 
     async fn list_jobs(&self, filter: &JobFilter) -> Result<Vec<Job>> {

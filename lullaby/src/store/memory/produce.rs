@@ -27,6 +27,7 @@ impl State {
             number,
             pos: 0,
             job: new_job(spec, created_at),
+            attempts: Vec::new(),
         };
         if self.are_met(&entry.job.depends_on) {
             self.let_in(entry, now);
@@ -86,12 +87,16 @@ impl State {
         let Some(mut entry) = self.take(id) else {
             return Requeued::NotFound;
         };
-        let job = &mut entry.job;
-        let status = job.status;
+        let status = entry.job.status;
         if matches!(status, Status::Queued | Status::Started) {
             self.put(entry);
             return Requeued::Unchanged { status };
         }
+        if status.ends_execution() {
+            let error = (entry.job.error.take()).filter(|_| status == Status::Failed);
+            entry.keep_attempt(status.as_str(), error.as_deref(), now);
+        }
+        let job = &mut entry.job;
         job.failures = 0;
         job.lost = 0;
         job.result = None;

@@ -9,6 +9,7 @@ use super::rate_limits::{Limiters, limit_of};
 use super::schedules::Schedules;
 use crate::clock::Timestamp;
 use crate::event::{EventId, EventLimits, NewEvent};
+use crate::history::Attempt;
 use crate::job::{Ended, Job, JobId, JobSpec, QueueName, Status};
 use crate::store::{Topic, WorkerRecord};
 
@@ -22,9 +23,16 @@ pub(super) struct Entry {
     /// Its place in line, while it is queued or waits for a slot: lower runs first.
     pub(super) pos: i64,
     pub(super) job: Job,
+    /// Its earlier executions, oldest first.
+    pub(super) attempts: Vec<Attempt>,
 }
 
 impl Entry {
+    /// Notes how an execution ended, before the job forgets it.
+    pub(super) fn keep_attempt(&mut self, outcome: &str, error: Option<&str>, now: Timestamp) {
+        Attempt::of(&self.job, outcome, error, now).keep(&mut self.attempts);
+    }
+
     /// Its place among the jobs of its status: in line, by due time, by lease, or by end.
     pub(super) fn rank(&self) -> i64 {
         let ms = |at: Option<Timestamp>| at.map_or(0, Timestamp::as_millis);
@@ -98,6 +106,12 @@ impl State {
     pub(super) fn job(&self, id: &JobId) -> Option<&Job> {
         let number = self.numbers.get(id)?;
         self.entries.get(number).map(|entry| &entry.job)
+    }
+
+    pub(super) fn attempts(&self, id: &JobId) -> Vec<Attempt> {
+        let number = self.numbers.get(id);
+        let entry = number.and_then(|number| self.entries.get(number));
+        entry.map_or_else(Vec::new, |entry| entry.attempts.clone())
     }
 
     /// Whom to wake for the operation that just ended.

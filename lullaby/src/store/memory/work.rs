@@ -77,6 +77,7 @@ impl State {
                     entry.job.template.options.repeat = Some(left);
                     let data = [("worker", worker), ("due", due(at))];
                     self.tell(&entry.job, "job.repeating", data, now);
+                    entry.keep_attempt("repeating", None, now);
                     let call = call_back(&entry.job, Status::Finished);
                     if let Some(call) = call {
                         self.enqueue(call, now);
@@ -96,16 +97,19 @@ impl State {
             Ending::Retry { error, at } => {
                 let data = [("error", json!(error)), ("due", due(at))];
                 entry.job.failures += 1;
+                entry.keep_attempt("retrying", Some(&error), now);
                 entry.job.error = Some(error);
                 self.tell(&entry.job, "job.retrying", data, now);
                 self.come_back(entry, at, now);
             }
             Ending::Snoozed { at } => {
                 self.tell(&entry.job, "job.snoozed", [("due", due(at))], now);
+                entry.keep_attempt("snoozed", None, now);
                 self.come_back(entry, at, now);
             }
             Ending::HandedBack => {
                 self.tell(&entry.job, "job.returned", [("worker", worker)], now);
+                entry.keep_attempt("returned", None, now);
                 self.enter_queue(entry, true, now);
             }
             Ending::Stopped => {

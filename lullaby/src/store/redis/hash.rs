@@ -7,6 +7,7 @@
 //! | `lullaby_run` | of the last execution of ours: the token, `started_at`, a mark (`scripts/claim.lua`), the lease in ms |
 //! | `lullaby_failures` `lullaby_lost` `lullaby_stop` `lullaby_beat` | counts and marks |
 //! | `lullaby_error` | why it failed last |
+//! | `lullaby_attempts` | its earlier executions, JSON: `keep_attempt` in `scripts/shared.lua` |
 //! | `lullaby_timeout` `lullaby_ttl` `lullaby_result_ttl` `lullaby_failure_ttl` | in ms, where RQ's whole seconds are too coarse |
 //! | `lullaby_retry` `lullaby_retries` | our retry in JSON, and its count for a requeue |
 //! | `lullaby_repeat` | the pauses of its repeat in ms, a JSON list, where RQ's whole seconds are too coarse |

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::event::{Event, EventId};
 use crate::history::Attempt;
-use crate::job::{Job, JobId, QueueName, Status};
+use crate::job::{Job, JobId, QueueName, Status, Token};
 use crate::store::{JobFilter, Page, QueueInfo};
 
 /// The statuses that have a list or registry of their own.
@@ -34,6 +34,9 @@ const LISTED: [Status; 9] = [
     Status::Stopped,
     Status::ReadyToEnqueue,
 ];
+
+/// How the ids of our executions begin.
+const OURS: &str = "000000000000000000";
 
 /// What decides whether and where a job is listed.
 struct Brief {
@@ -89,12 +92,26 @@ impl Core {
         Ok(jobs)
     }
 
-    pub(super) async fn read_results(&self, id: &JobId) -> Result<Vec<Attempt>> {
-        let mut command = redis::cmd("XREVRANGE");
-        let key = self.keys.results(id.as_str());
-        command.arg(key).arg("+").arg("-").arg("COUNT").arg(100);
-        let entries = array(self.link.command(&command).await?)?;
-        entries.into_iter().map(attempt).collect()
+    /// Ours are in the job's hash; those that ended for good also in RQ's stream of results, and Python's only there.
+    pub(super) async fn read_attempts(&self, id: &JobId) -> Result<Vec<Attempt>> {
+        let mut pipe = redis::pipe();
+        let job = self.keys.job(id.as_str());
+        pipe.cmd("HGET").arg(job).arg("lullaby_attempts");
+        let results = self.keys.results(id.as_str());
+        let stream = pipe.cmd("XREVRANGE").arg(results).arg("+").arg("-");
+        stream.arg("COUNT").arg(100);
+        let answers = Value::Array(self.link.pipeline(&pipe).await?);
+        let [kept, results] = super::answer::tuple(answers)?;
+        let mut attempts = kept_attempts(optional_text(kept)?.as_deref());
+        for one in array(results)? {
+            let one = attempt(one)?;
+            let known = one.token.is_some() && attempts.iter().any(|kept| kept.token == one.token);
+            if !known {
+                attempts.push(one);
+            }
+        }
+        attempts.sort_by_key(|one| one.ended_at);
+        Ok(attempts)
     }
 
     async fn queue_names(&self, only: Option<&QueueName>) -> Result<Vec<String>> {
@@ -487,6 +504,33 @@ fn traceback(fields: &Hash) -> Option<String> {
     })
 }
 
+/// Those that `keep_attempt` in `shared.lua` wrote. What cannot be read counts as none.
+fn kept_attempts(json: Option<&str>) -> Vec<Attempt> {
+    type Kept = (String, String, String, String, String, String);
+    let kept: Vec<Kept> = json
+        .and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default();
+    let ms = |text: &str| Some(Timestamp::from_millis(text.parse().ok()?));
+    let present = |text: String| (!text.is_empty()).then_some(text);
+    let attempts = kept
+        .into_iter()
+        .map(|(token, began, ended, outcome, worker, error)| Attempt {
+            token: token.parse().ok().map(Token),
+            started_at: ms(&began),
+            ended_at: ms(&ended),
+            outcome,
+            worker: present(worker),
+            error: present(error),
+        });
+    attempts.collect()
+}
+
+/// The token of an execution of ours, from the id that RQ knows it by. Python's are random.
+fn token_of(execution: &str) -> Option<Token> {
+    let digits = execution.strip_prefix(OURS)?;
+    u64::from_str_radix(digits, 16).ok().map(Token)
+}
+
 /// One entry of a stream of results: how one execution ended.
 fn attempt(entry: Value) -> Result<Attempt> {
     let [id, fields] = super::answer::tuple(entry)?;
@@ -507,6 +551,7 @@ fn attempt(entry: Value) -> Result<Attempt> {
         _ => "failed",
     };
     Ok(Attempt {
+        token: fields.text("execution_id").as_deref().and_then(token_of),
         started_at: seconds("execution_started_at"),
         ended_at: seconds("execution_ended_at").or_else(written_at),
         outcome: outcome.to_owned(),

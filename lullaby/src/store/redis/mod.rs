@@ -433,8 +433,8 @@ impl Inspect for RedisStore {
         self.core.count_queues(None).await
     }
 
-    async fn results(&self, id: &JobId) -> Result<Vec<Attempt>> {
-        self.core.read_results(id).await
+    async fn attempts(&self, id: &JobId) -> Result<Vec<Attempt>> {
+        self.core.read_attempts(id).await
     }
 
     async fn quarantine(&self, page: Page) -> Result<Vec<Quarantined>> {

@@ -81,7 +81,7 @@ impl Step<'_> {
     fn dependents(&self, parent: &JobId) -> Result<Vec<(Stand, Dependencies)>> {
         let mut statement = self.conn.prepare_cached(DEPENDENTS)?;
         let waiting = statement.query_map([parent.as_str()], |row| {
-            Ok((stand(row)?, row::dependencies(row, "depends_on")?))
+            Ok((stand(row)?, row::parsed(row, "depends_on")?))
         })?;
         Ok(waiting.collect::<rusqlite::Result<_>>()?)
     }
@@ -108,8 +108,8 @@ impl Step<'_> {
             }
             if seen.insert(one.clone()) {
                 let key = params![one.as_str(), DEFERRED];
-                let further = statement.query_row(key, |row| row::dependencies(row, "depends_on"));
-                let further = further.optional()?;
+                let further = statement.query_row(key, |row| row::parsed(row, "depends_on"));
+                let further: Option<Dependencies> = further.optional()?;
                 ahead.extend(further.unwrap_or_default().jobs);
             }
         }

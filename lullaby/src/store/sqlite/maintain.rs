@@ -116,6 +116,7 @@ fn return_one(step: &mut Step<'_>, job: &Stand, reaped: &mut Reaped) -> Result<(
         let worker = job.told.as_ref().map(|told| &told.worker);
         let data = [("worker", json!(worker)), ("lost", json!(lost))];
         step.tell(job, "job.lost", data)?;
+        step.keep_attempt(job.key, "lost", None)?;
         step.enter_queue(job, true)?;
         reaped.returned.push(job.id.clone());
     }

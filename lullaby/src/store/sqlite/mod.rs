@@ -4,6 +4,7 @@
 //! read beside it. Several processes may open the file; a commit of one wakes the others. The tables' names begin with `lullaby_`,
 //! so the file may be the application's own: see [`SqliteStore::write`] and [`EnqueueStatement`].
 
+mod attempts;
 mod connection;
 mod dependents;
 mod enqueue_view;
@@ -52,6 +53,7 @@ use super::{
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, Result};
 use crate::event::{Event, EventId, EventLimits, NewEvent};
+use crate::history::Attempt;
 use crate::job::{Execution, Job, JobId, JobSpec};
 use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord};
 use crate::store::claimed::Claimed;
@@ -445,6 +447,13 @@ impl Inspect for SqliteStore {
         let ids = ids.to_vec();
         self.readers
             .run(move |conn| inspect::jobs(conn, &ids))
+            .await
+    }
+
+    async fn attempts(&self, id: &JobId) -> Result<Vec<Attempt>> {
+        let id = id.clone();
+        self.readers
+            .run(move |conn| attempts::attempts(conn, &id))
             .await
     }
 

@@ -21,7 +21,7 @@ const INSERT: &str = "INSERT INTO lullaby_job (id, queue, status, pos, expires, 
 const REPLACE: &str = "UPDATE lullaby_job SET queue = ?2, status = ?3, pos = ?4, expires = ?5, due = ?7, enqueued = ?8, \
      timeout = ?9, ttl = ?10, result_ttl = ?11, failure_ttl = ?12, at_front = ?13, task = ?14, subject = ?15, \
      description = ?16, retry = ?17, slot = ?18, meta = ?19, payload = ?20, depends_on = ?21, repeat = ?22, callbacks = ?23, limit_key = ?24, limit_concurrency = ?25, token = NULL, owner = NULL, worker = NULL, \
-     started = NULL, ended = NULL, failures = 0, lost = 0, stop = 0, result = NULL, error = NULL \
+     started = NULL, ended = NULL, failures = 0, lost = 0, stop = 0, result = NULL, error = NULL, attempts = NULL \
      WHERE id = ?1";
 
 pub(super) fn enqueue(step: &mut Step<'_>, jobs: &[JobSpec]) -> Result<Vec<Enqueued>> {
@@ -212,6 +212,9 @@ fn requeue_one(step: &mut Step<'_>, id: &JobId, at_front: bool) -> Result<Requeu
     let status = job.status;
     if matches!(status, Status::Queued | Status::Started) {
         return Ok(Requeued::Unchanged { status });
+    }
+    if status.ends_execution() {
+        step.keep_attempt(job.key, status.as_str(), None)?;
     }
     step.conn
         .prepare_cached(

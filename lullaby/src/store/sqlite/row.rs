@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
+use rusqlite::{Row, RowIndex};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::{Timestamp, millis_up};
 use crate::error::{Error, Result};
-use crate::job::{Dependencies, Job, JobId, JobOptions, JobTemplate, QueueName, Status, Token};
+use crate::job::{Job, JobId, JobOptions, JobTemplate, QueueName, Status, Token};
 use crate::payload::Payload;
 use crate::rate_limit::RateLimit;
 
@@ -118,8 +118,11 @@ pub(super) fn rate_limit(key: Option<String>, concurrency: Option<u32>) -> Optio
     })
 }
 
-/// Whom a job waits for, from a column of this name. As in a full job, what cannot be read counts as nobody.
-pub(super) fn dependencies(row: &Row<'_>, column: &str) -> rusqlite::Result<Dependencies> {
+/// JSON from a column. As in a full job, what cannot be read counts as nothing.
+pub(super) fn parsed<T: DeserializeOwned + Default>(
+    row: &Row<'_>,
+    column: impl RowIndex,
+) -> rusqlite::Result<T> {
     let json = row.get_ref(column)?.as_str_or_null()?;
     Ok(json
         .and_then(|json| serde_json::from_str(json).ok())
@@ -177,7 +180,7 @@ impl Columns<'_, '_> {
     }
 }
 
-fn token_of(stored: i64) -> Token {
+pub(super) fn token_of(stored: i64) -> Token {
     Token(stored.unsigned_abs())
 }
 

@@ -168,6 +168,7 @@ fn settle_one(step: &mut Step<'_>, settlement: &Settlement) -> Result<Settled> {
             Some((pause, left)) => {
                 let at = step.now + pause;
                 step.tell(&job, "job.repeating", [worker, ("due", due(at))])?;
+                step.keep_attempt(job.key, "repeating", None)?;
                 note_repeat(step, &job, &left)?;
                 step.call_back(&job, Status::Finished)?;
                 come_back(step, &job, at)?;
@@ -184,6 +185,7 @@ fn settle_one(step: &mut Step<'_>, settlement: &Settlement) -> Result<Settled> {
         }
         Ending::Retry { error, at } => {
             count_failure(step, &job)?;
+            step.keep_attempt(job.key, "retrying", Some(error))?;
             step.note_error(job.key, error)?;
             let data = [("error", json!(error)), ("due", due(*at))];
             step.tell(&job, "job.retrying", data)?;
@@ -191,10 +193,12 @@ fn settle_one(step: &mut Step<'_>, settlement: &Settlement) -> Result<Settled> {
         }
         Ending::Snoozed { at } => {
             step.tell(&job, "job.snoozed", [("due", due(*at))])?;
+            step.keep_attempt(job.key, "snoozed", None)?;
             come_back(step, &job, *at)?;
         }
         Ending::HandedBack => {
             step.tell(&job, "job.returned", [worker])?;
+            step.keep_attempt(job.key, "returned", None)?;
             step.enter_queue(&job, true)?;
         }
         Ending::Stopped => {

@@ -57,6 +57,7 @@ local function reap(each)
   else
     returned[#returned + 1] = job.id
     tell(job, 'job.lost', text('worker', job.worker) .. number('lost', job.lost))
+    keep_attempt(job, token, 'lost')
     enter_queue(job, true)
   end
 end
@@ -79,6 +80,7 @@ local function rescue(each)
   if left > 0 then
     call('HSET', job.key, 'retries_left', int(left - 1))
     returned[#returned + 1] = id
+    keep_attempt(job, nil, 'lost')
     come_back(job, now + pause_before_retry(job, left))
   else
     failed[#failed + 1] = id

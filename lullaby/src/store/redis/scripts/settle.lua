@@ -114,6 +114,7 @@ local function settle(id, token, kind, first, second)
     local at = job.more and next_run(job)
     if at then
       tell(job, 'job.repeating', by and by .. number('due', at))
+      keep_attempt(job, token, 'repeating')
       call_back(job, 'finished', token)
       come_back(job, at)
       release_dependents(id, 'finished')
@@ -123,6 +124,7 @@ local function settle(id, token, kind, first, second)
     end
   elseif kind == 'H' and others_listen(job.queue) then
     tell(job, 'job.returned', by)
+    keep_attempt(job, token, 'returned')
     enter_queue(job, false)
     return 2
   elseif kind == 'X' or kind == 'H' then
@@ -137,13 +139,16 @@ local function settle(id, token, kind, first, second)
     local left = tonumber(call('HGET', job.key, 'retries_left') or '') or 0
     if left > 0 then call('HSET', job.key, 'retries_left', int(left - 1)) end
     tell(job, 'job.retrying', text('error', first) .. number('due', at))
+    keep_attempt(job, token, 'retrying', first)
     come_back(job, at)
   elseif kind == 'Z' then
     local at = tonumber(first)
     tell(job, 'job.snoozed', number('due', at))
+    keep_attempt(job, token, 'snoozed')
     come_back(job, at)
   elseif kind == 'B' then
     tell(job, 'job.returned', by)
+    keep_attempt(job, token, 'returned')
     enter_queue(job, true)
   elseif kind == 'S' then
     count(job.worker, 'failed_job_count', job.started_at)

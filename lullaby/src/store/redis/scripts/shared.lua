@@ -242,6 +242,20 @@ local function leave_wip(job, token)
   return call('ZREM', rq .. 'wip:' .. job.queue, wip_member(job.id, token)) == 1
 end
 
+-- Notes in its hash how an execution ended, before the job forgets it; at most ten of them, and 1,000 bytes of an error. Only of one that is
+-- not the job's last: most jobs run once, and cost nothing here.
+local function keep_attempt(job, token, outcome, error, ended)
+  local fine, kept = pcall(cjson.decode, call('HGET', job.key, 'lullaby_attempts') or '[]')
+  if not fine or type(kept) ~= 'table' then kept = {} end
+  local began = millis(job.started_at)
+  error = error or ''
+  -- Not in the middle of a letter.
+  if #error > 1000 then error = string.gsub(string.sub(error, 1, 1000), '[\192-\247]?[\128-\191]*$', '') end
+  kept[#kept + 1] = { token or '', began and int(began) or '', int(ended or now), outcome, job.worker or '', error }
+  while #kept > 10 do table.remove(kept, 1) end
+  call('HSET', job.key, 'lullaby_attempts', cjson.encode(kept))
+end
+
 local function forget_beat(job, token)
   if job.beat then
     local id = execution_id(token)
