@@ -5,7 +5,7 @@ use redis::Value;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-fn unexpected(what: &str, value: &Value) -> Error {
+pub(super) fn unexpected(what: &str, value: &impl std::fmt::Debug) -> Error {
     let shown: String = format!("{value:?}").chars().take(200).collect();
     Error::store(format!(
         "expected {what} from Redis, got {shown}: is another version of the scripts or keys in use?"

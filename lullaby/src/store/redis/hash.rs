@@ -203,11 +203,9 @@ impl<'a> Run<'a> {
 }
 
 /// The fields of a job that wants nothing special, in the order in which `start_plain` in `claim.lua` answers their values.
-const PLAIN_FIELDS: [&str; 10] = [
-    "status",
-    "origin",
+pub(super) const PLAIN_FIELDS: [&str; 8] = [
     "data",
-    "lullaby_n",
+    "origin",
     "created_at",
     "enqueued_at",
     "timeout",
@@ -217,13 +215,13 @@ const PLAIN_FIELDS: [&str; 10] = [
 ];
 
 /// A hash as Redis gave it. It has a dozen fields or two, which are found faster one by one than by hashing all their names.
-pub(super) struct Hash {
-    fields: Vec<(Cow<'static, [u8]>, Vec<u8>)>,
+pub(super) struct Hash<'a> {
+    fields: Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>,
     call: OnceCell<std::result::Result<Call, Undecodable>>,
 }
 
-impl Hash {
-    /// From a flat list of fields and values; a later one replaces an earlier one.
+impl Hash<'static> {
+    /// From a flat list of fields and values.
     pub(super) fn new(flat: Value) -> Self {
         let mut flat = match flat {
             Value::Array(flat) => flat.into_iter(),
@@ -232,20 +230,18 @@ impl Hash {
         let mut fields = Vec::with_capacity(flat.len() / 2);
         while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
             if let (Value::BulkString(name), Value::BulkString(value)) = (name, value) {
-                fields.push((Cow::Owned(name), value));
+                fields.push((Cow::Owned(name), Cow::Owned(value)));
             }
         }
         let call = OnceCell::new();
         Self { fields, call }
     }
+}
 
-    /// From the values of a plain job's fields; without their names it is read in two thirds of the time.
-    pub(super) fn of_plain(values: Vec<Value>) -> Self {
-        let named = PLAIN_FIELDS.iter().zip(values);
-        let fields = named.filter_map(|(name, value)| match value {
-            Value::BulkString(value) => Some((Cow::Borrowed(name.as_bytes()), value)),
-            _ => None,
-        });
+impl<'a> Hash<'a> {
+    /// Of these fields; a later one replaces an earlier one.
+    pub(super) fn of(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let fields = fields.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
         Self {
             fields: fields.collect(),
             call: OnceCell::new(),

@@ -58,7 +58,7 @@ impl Core {
                 pipe.cmd("HGETALL").arg(self.keys.job(id.as_str()));
             }
             let hashes = self.link.pipeline(&pipe).await?;
-            let hashes: Vec<Hash> = hashes.into_iter().map(Hash::new).collect();
+            let hashes: Vec<_> = hashes.into_iter().map(Hash::new).collect();
             let mut pipe = redis::pipe();
             for (id, _) in batch
                 .iter()
@@ -495,7 +495,7 @@ fn add_result(job: &mut Job, stream: Value) -> Result<()> {
     Ok(())
 }
 
-fn traceback(fields: &Hash) -> Option<String> {
+fn traceback(fields: &Hash<'_>) -> Option<String> {
     let text = fields.text("exc_string")?;
     let text = BASE64.decode(text).map(|bytes| inflate(&bytes));
     Some(match text {

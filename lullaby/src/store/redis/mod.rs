@@ -16,6 +16,7 @@ mod inspect;
 mod intake;
 mod keys;
 mod maintain;
+mod packed;
 pub mod pickle;
 mod produce;
 mod quarantine;
@@ -23,13 +24,13 @@ mod recur;
 mod scripts;
 pub mod serializer;
 mod text_of;
+mod under_way;
 mod wake;
 mod work;
 mod worker_record;
 mod zlib;
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,6 +46,7 @@ use self::keys::Keys;
 use self::maintain::Walk;
 use self::scripts::Call;
 use self::serializer::Serializer;
+use self::under_way::UnderWay;
 use self::wake::Ears;
 use self::work::Avoided;
 use super::{
@@ -56,7 +58,7 @@ use crate::clock::{Clock, Timestamp, until};
 use crate::error::Result;
 use crate::event::{Event, EventId, EventLimits, NewEvent};
 use crate::history::Attempt;
-use crate::job::{Execution, Job, JobId, JobSpec, QueueName, Token};
+use crate::job::{Execution, Job, JobId, JobSpec, QueueName};
 use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord};
 
 /// How long a worker that comes waits until it can hear RQ's commands.
@@ -160,8 +162,7 @@ struct Core {
     in_cluster: AtomicBool,
     avoided: Mutex<Avoided>,
     walk: Mutex<Walk>,
-    /// What wrote the calls of executions under way, where it is not how new ones are written: their results are written alike.
-    serializers: Mutex<HashMap<Token, Serializer>>,
+    under_way: UnderWay,
 }
 
 impl RedisStore {
@@ -190,7 +191,7 @@ impl RedisStore {
             in_cluster: AtomicBool::new(false),
             avoided: Mutex::default(),
             walk: Mutex::default(),
-            serializers: Mutex::default(),
+            under_way: UnderWay::default(),
         });
         core.check_server().await?;
         let listener = tokio::spawn(wake::listen(core.clone())).abort_handle();
@@ -260,27 +261,6 @@ impl Core {
 
     fn avoided(&self) -> MutexGuard<'_, Avoided> {
         self.avoided.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn serializers(&self) -> MutexGuard<'_, HashMap<Token, Serializer>> {
-        self.serializers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn remember_serializer(&self, token: Token, serializer: Serializer) {
-        if serializer != self.options.serializer {
-            self.serializers().insert(token, serializer);
-        }
-    }
-
-    fn serializer_of(&self, token: Token) -> Serializer {
-        let known = self.serializers().get(&token).copied();
-        known.unwrap_or(self.options.serializer)
-    }
-
-    fn forget_serializer(&self, token: Token) {
-        self.serializers().remove(&token);
     }
 }
 

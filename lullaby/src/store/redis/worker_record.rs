@@ -92,7 +92,7 @@ impl Core {
     }
 }
 
-fn record(name: &str, hash: &Hash) -> Option<WorkerRecord> {
+fn record(name: &str, hash: &Hash<'_>) -> Option<WorkerRecord> {
     if hash.is_empty() || hash.text("death").is_some() {
         return None;
     }

@@ -1,10 +1,14 @@
 -- Ends executions, or gives jobs back; each only if its job is started under that very token.
 --
--- ARGV[6..]  for each: id, token, kind, and what this kind has; at most 1,000
---            F finished: result in base64     X failed, H cannot be honoured: error, exc_string     R retry: error, when in ms
---            Z snoozed: when in ms            S stopped: exc_string                                 B handed back
--- Answer     1 done, 0 taken over, 2 back at the tail because others may be able to run it
-local WIDTH = { F = 4, X = 5, H = 5, R = 5, Z = 4, S = 4, B = 3 }
+-- ARGV[6..]  for each: its kind, and what that has; at most 1,000
+--            F finished: id, token, result in base64       X failed, H cannot be honoured: id, token, error, exc_string
+--            R retry: id, token, error, when in ms         Z snoozed: id, token, when in ms
+--            S stopped: id, token, exc_string              B handed back: id, token
+--            P finished, and plain when it was claimed: its member in RQ's registry, token, result in base64; in front of the first of
+--            them, and wherever it changes, what they have in common:
+--            G queue, worker, when it was claimed in ms, the lease in ms, for how long it is kept in ms; empty is for ever
+-- Answer     1 done, 0 taken over, 2 back at the tail because others may be able to run it; none for a G
+local WIDTH = { F = 4, X = 5, H = 5, R = 5, Z = 4, S = 4, B = 3, P = 4, G = 6 }
 local answers, counts, settled = {}, {}, {}
 
 -- What RQ counts of a worker, and how long it worked in all; written once for all of a call.
@@ -56,19 +60,16 @@ end
 -- Whether an id is one that we made up: nobody has had it before. Of another one there may be results of a job that Python deleted.
 local function is_random(id) return #id == 36 and string.sub(id, 15, 15) == '7' end
 
--- Ends a job that went well and is plain, as claim.lua says: what `settle` does, without all that such a job does not have, and in half the
--- time. False if it is not plain, or somebody took it.
-local function finish_plain(id, token, result)
+-- Ends a job that went well and was plain, as claim.lua says: what `settle` does, without all that such a job does not have, and in a third
+-- of the time. False if it is not ours as it was claimed: somebody took it, or it was renewed and has keys to take away.
+local function finish_plain(plain, member, id, token, result)
   local key = job_key(id)
-  local value = call('HMGET', key, 'lullaby_run', 'started_at', 'status', 'origin', 'worker_name', 'result_ttl', 'lullaby_beat')
-  local run, started_at, queue, worker = value[1], value[2], value[4], value[5]
-  -- Since its first renewal it has keys to take away.
-  if value[3] ~= 'started' or not (run and started_at and queue and worker) or value[7] then return false end
-  if string.find(run, token .. ' ' .. started_at .. ' =', 1, true) ~= 1 then return false end
-  if call('ZREM', rq .. 'wip:' .. queue, wip_member(id, token)) == 0 then return false end
-  count(worker, 'successful_job_count', started_at)
+  local value = call('HMGET', key, 'lullaby_run', 'started_at', 'status')
+  if value[1] ~= token .. plain.run or value[2] ~= plain.started_at or value[3] ~= 'started' then return false end
+  if call('ZREM', plain.wip, member) == 0 then return false end
+  count(plain.worker, 'successful_job_count', plain.started_at)
   note_end(id, 'finished')
-  local ttl = span(nil, value[6], 500000)
+  local ttl = plain.result_ttl
   if ttl == 0 then
     delete(key)
     if not is_random(id) then delete(rq .. 'results:' .. id) end
@@ -76,20 +77,17 @@ local function finish_plain(id, token, result)
     return true
   end
   if result ~= '' or (not is_random(id) and call('EXISTS', rq .. 'results:' .. id) == 1) then
-    write_result({ id = id, worker = worker, started_at = started_at, result_ttl = ttl }, '1', token, with('return_value', result))
+    write_result({ id = id, worker = plain.worker, started_at = plain.started_at, result_ttl = ttl }, '1', token,
+      with('return_value', result))
   end
   call('HSET', key, 'status', 'finished', 'ended_at', now_text)
-  keep_finished(id, key, queue, ttl)
+  keep_finished(id, key, plain.queue, ttl)
   return true
 end
 
 local function settle(id, token, kind, first, second)
   -- Twice in one call: what is dropped goes at its end only.
   if settled[token] then return 0 end
-  if kind == 'F' and finish_plain(id, token, first) then
-    settled[token] = true
-    return 1
-  end
   local job = kind == 'F' and load_to_finish(id) or load(id)
   if not job or token_of(job) ~= token then
     leave_taken_over(id, token)
@@ -159,10 +157,30 @@ local function settle(id, token, kind, first, second)
   return 1
 end
 
-local i = 6
+local function settle_plain(plain, member, token, result)
+  if settled[token] then return 0 end
+  local id = string.sub(member, 1, -34)
+  if not finish_plain(plain, member, id, token, result) then return settle(id, token, 'F', result) end
+  settled[token] = true
+  return 1
+end
+
+local function in_common(queue, worker, claimed_at, lease, kept)
+  local started_at = timestamp(tonumber(claimed_at))
+  return { queue = queue, wip = rq .. 'wip:' .. queue, worker = worker, started_at = started_at, result_ttl = tonumber(kept),
+    run = ' ' .. started_at .. ' = ' .. lease }
+end
+
+local i, plain = 6, nil
 while i <= #ARGV do
-  local kind = ARGV[i + 2]
-  answers[#answers + 1] = settle(ARGV[i], ARGV[i + 1], kind, ARGV[i + 3], ARGV[i + 4])
+  local kind = ARGV[i]
+  if kind == 'G' then
+    plain = in_common(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
+  elseif kind == 'P' then
+    answers[#answers + 1] = settle_plain(plain, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+  else
+    answers[#answers + 1] = settle(ARGV[i + 1], ARGV[i + 2], kind, ARGV[i + 3], ARGV[i + 4])
+  end
   i = i + WIDTH[kind]
 end
 for worker, of in pairs(counts) do
