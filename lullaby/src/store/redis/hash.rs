@@ -214,9 +214,12 @@ pub(super) const PLAIN_FIELDS: [&str; 8] = [
     "lullaby_due",
 ];
 
+/// Its name and value.
+type Field<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
 /// A hash as Redis gave it. It has a dozen fields or two, which are found faster one by one than by hashing all their names.
 pub(super) struct Hash<'a> {
-    fields: Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>,
+    fields: Vec<Field<'a>>,
     call: OnceCell<std::result::Result<Call, Undecodable>>,
 }
 
