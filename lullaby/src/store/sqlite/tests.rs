@@ -1,5 +1,6 @@
 //! What the SQLite driver promises beyond the conformance suite: groups, locks, other processes, and a disk that is full.
 
+mod event_log;
 mod foreign;
 mod groups;
 mod opening;
