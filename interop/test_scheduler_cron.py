@@ -103,8 +103,9 @@ def test_an_entry_that_waits_for_another_job_is_deferred_until_that_is_done(conn
     assert programs.lullaby("scheduler", "--burst").startswith("1 run, 0 wait")
     assert Job.fetch(child.id, connection=conn).get_status() == "deferred"
     assert conn.lrange("rq:queue:default", 0, -1) == [parent.id.encode()]
-    programs.rq_worker("--burst", "default")
-    wait_for(lambda: conn.get("test:count:child") == b"1", "the child's run")
+    # To its end: while it still looks for jobs it would take the next one, too.
+    programs.rq_worker("--burst", "default").wait(timeout=60)
+    assert conn.get("test:count:child") == b"1"
     # A parent that is done, or gone, keeps nobody waiting.
     late = scheduler.enqueue_in(datetime.timedelta(0), pytasks.count, "late", depends_on=parent)
     programs.lullaby("scheduler", "--burst")
