@@ -6,6 +6,7 @@
 
 mod attempts;
 mod connection;
+mod deferred_keys;
 mod dependents;
 mod enqueue_view;
 mod event_log;
@@ -188,7 +189,8 @@ impl SqliteStore {
 
     /// Runs statements of the application's own on the writer's thread, atomically: all of them are committed, or none and an error.
     ///
-    /// They share a commit with other callers, each in a savepoint. `work` blocks all writing while it runs, so it should do nothing
+    /// They share a commit with other callers, each in a savepoint; work that can break a deferred foreign key ends its commit, so that an error
+    /// there is its own. `work` blocks all writing while it runs, so it should do nothing
     /// but SQL; it must not end the transaction. Tables whose names begin with `lullaby_` are the store's, except for
     /// [`lullaby_enqueue`](EnqueueStatement). A future that is dropped leaves the work running to its end. SQLite plans without a look at
     /// bound values on this connection (`SQLITE_DBCONFIG_ENABLE_QPSG`), as on those of [`read`](Self::read).

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::deferred_keys::DeferredKeys;
 use super::event_log::EventLog;
 use super::owner::Owner;
 use super::row::{QUEUED, SCHEDULED, code, duration_of, instant_value, rate_limit, status};
@@ -22,6 +23,7 @@ use crate::store::Topic;
 pub(super) struct Memo {
     pub(super) events: EventLog,
     pub(super) owner: Owner,
+    pub(super) deferred_keys: DeferredKeys,
     /// Queues' numbers; they never change.
     queues: HashMap<QueueName, i64>,
     /// Both ends of queues, during one transaction.
@@ -42,6 +44,7 @@ impl Memo {
         Self {
             events,
             owner,
+            deferred_keys: DeferredKeys::default(),
             queues: HashMap::new(),
             lines: HashMap::new(),
             topics: Vec::new(),

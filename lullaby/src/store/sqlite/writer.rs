@@ -3,6 +3,7 @@
 //! A sync of the disk costs as much as writing forty jobs, so callers that come together share one. Each has a savepoint of its own:
 //! an error of one is rolled back without harm to its neighbours. Nobody is answered before the commit.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -438,6 +439,14 @@ impl Loop {
     }
 
     fn write_group(&mut self, group: Vec<Box<dyn Operation>>) {
+        let mut group = VecDeque::from(group);
+        while !group.is_empty() {
+            self.write_transaction(&mut group);
+        }
+    }
+
+    /// Runs those of the group that share a commit, mostly all, and answers them.
+    fn write_transaction(&mut self, group: &mut VecDeque<Box<dyn Operation>>) {
         self.leave_gap();
         let durable = group.iter().any(|one| one.plan().durable);
         let began = self.host.monotonic();
@@ -446,11 +455,15 @@ impl Loop {
             .and_then(|()| begin(&self.conn, &self.host, self.patience, &self.pace));
         let step = match outcome {
             Ok(transaction) => transaction,
-            Err(error) => return refuse(group, &error),
+            Err(error) => return refuse(group.drain(..), &error),
         };
         let mut done = Vec::with_capacity(group.len());
         self.memo.look_afresh();
-        match run_all(&step, &mut self.memo, &*self.clock, group, &mut done).and_then(|()| {
+        let ran = run_all(&step, &mut self.memo, &*self.clock, group, &mut done);
+        match ran.and_then(|committed| {
+            if committed {
+                return Ok(());
+            }
             crate::failpoint::hit("commit.before");
             Ok(step.commit()?)
         }) {
@@ -466,7 +479,8 @@ impl Loop {
             Err(error) => {
                 self.memo.take_topics();
                 self.memo.doubt();
-                refuse(done.into_iter().map(|(one, _)| one).collect(), &error);
+                let done = done.into_iter().map(|(one, _)| one);
+                refuse(done.chain(group.drain(..)), &error);
             }
         }
         self.held += self.host.monotonic().saturating_sub(began);
@@ -511,7 +525,7 @@ impl Loop {
     }
 }
 
-fn refuse(group: Vec<Box<dyn Operation>>, error: &Error) {
+fn refuse(group: impl Iterator<Item = Box<dyn Operation>>, error: &Error) {
     for one in group {
         one.answer(Err(error.clone()));
     }
@@ -541,37 +555,45 @@ fn begin<'a>(
 
 type Done = Vec<(Box<dyn Operation>, Result<()>)>;
 
-/// Runs each of the group in a savepoint of its own. An error means that the transaction is lost for all of them.
+/// Runs each of the group in a savepoint of its own, until one has committed at once: then the answer is true, and the others are left. An
+/// error means that the transaction is lost for all of them.
 fn run_all(
     conn: &Transaction<'_>,
     memo: &mut Memo,
     clock: &dyn Clock,
-    group: Vec<Box<dyn Operation>>,
+    group: &mut VecDeque<Box<dyn Operation>>,
     done: &mut Done,
-) -> Result<()> {
-    let mut lost = None;
-    for mut one in group {
-        if lost.is_none() {
-            match run_one(conn, memo, clock, &mut *one) {
-                Ok(outcome) => {
-                    done.push((one, outcome));
-                    continue;
-                }
-                Err(error) => lost = Some(error),
-            }
+) -> Result<bool> {
+    while let Some(mut one) = group.pop_front() {
+        let ran = run_one(conn, memo, clock, &mut *one);
+        let (outcome, committed) = match ran {
+            Ok(Ran::InGroup(outcome)) => (outcome, Ok(false)),
+            Ok(Ran::Committed) => (Ok(()), Ok(true)),
+            Err(error) => (Ok(()), Err(error)),
+        };
+        done.push((one, outcome));
+        if !matches!(committed, Ok(false)) {
+            return committed;
         }
-        done.push((one, Ok(())));
     }
-    lost.map_or(Ok(()), Err)
+    Ok(false)
 }
 
-/// The inner result is the operation's own; the outer one is an error that cost the whole transaction.
+/// What became of one operation.
+enum Ran {
+    /// Its own outcome; the commit is still to come.
+    InGroup(Result<()>),
+    /// It went well, and was committed with all that ran before it.
+    Committed,
+}
+
+/// An error has cost the whole transaction.
 fn run_one(
     conn: &Transaction<'_>,
     memo: &mut Memo,
     clock: &dyn Clock,
     one: &mut dyn Operation,
-) -> Result<Result<()>> {
+) -> Result<Ran> {
     conn.prepare_cached("SAVEPOINT caller")?.execute([])?;
     if one.plan().foreign {
         memo.look_afresh();
@@ -582,7 +604,7 @@ fn run_one(
         memo: &mut *memo,
     };
     // A panic in the application's own work is that caller's alone.
-    let outcome = catch_unwind(AssertUnwindSafe(|| one.run(&mut step))).unwrap_or_else(|_| {
+    let mut outcome = catch_unwind(AssertUnwindSafe(|| one.run(&mut step))).unwrap_or_else(|_| {
         Err(Error::store(
             "the work given to the SQLite writer panicked; nothing of it was written",
         ))
@@ -596,10 +618,19 @@ fn run_one(
             Error::store("the work given to the SQLite writer ended the transaction; it must not")
         }));
     }
+    if outcome.is_ok() && one.plan().foreign && memo.deferred_keys.may_be_broken(conn)? {
+        crate::failpoint::hit("commit.before");
+        match conn.execute_batch("COMMIT") {
+            Ok(()) => return Ok(Ran::Committed),
+            // It broke a key: all before it can still be committed.
+            Err(error) if !conn.is_autocommit() => outcome = Err(error.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
     if outcome.is_err() {
         memo.doubt();
         conn.prepare_cached("ROLLBACK TO caller")?.execute([])?;
     }
     conn.prepare_cached("RELEASE caller")?.execute([])?;
-    Ok(outcome)
+    Ok(Ran::InGroup(outcome))
 }

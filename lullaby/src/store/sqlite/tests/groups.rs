@@ -78,3 +78,50 @@ async fn work_that_ends_the_transaction_is_told_so_and_the_store_goes_on() {
     enqueue(&store, "next").await.expect("goes on");
     assert!(find(&store, "next").await.is_some());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_key_that_breaks_at_the_commit_is_its_callers_own_error() {
+    let place = Place::new();
+    let store = place.open();
+    let tables = "CREATE TABLE pet (id INTEGER PRIMARY KEY);
+         CREATE TABLE toy (pet REFERENCES pet DEFERRABLE INITIALLY DEFERRED);
+         CREATE TABLE meal (pet REFERENCES pet)";
+    let made = store.write(move |conn| Ok(conn.execute_batch(tables)?));
+    made.await.expect("made");
+    // As above: they become one group.
+    let (go, wait) = mpsc::channel::<()>();
+    let busy = store.write(move |_| wait.recv().map_err(|_| Error::store("nobody said go")));
+    let write = |sql: &'static str| store.write(move |conn| Ok(conn.execute_batch(sql)?));
+    let before = store.enqueue(vec![job("before")]);
+    let orphan = write("INSERT INTO toy VALUES (7)");
+    let mended = write("INSERT INTO toy VALUES (1); INSERT INTO pet VALUES (1)");
+    let deferred = write("PRAGMA defer_foreign_keys = ON; INSERT INTO meal VALUES (7)");
+    let between = store.enqueue(vec![job("between")]);
+    let fed = write("INSERT INTO meal VALUES (1)");
+    let after = store.enqueue(vec![job("after")]);
+    let go = async move { go.send(()).expect("it waits") };
+    let (busy, before, orphan, mended, deferred, between, fed, after, ()) = tokio::join!(
+        biased; busy, before, orphan, mended, deferred, between, fed, after, go
+    );
+    busy.expect("done");
+    for taken in [before, between, after] {
+        taken.expect("enqueued");
+    }
+    mended.expect("written");
+    fed.expect("written");
+    for refused in [orphan, deferred] {
+        let error = refused.expect_err("refused").to_string();
+        assert!(error.contains("FOREIGN KEY"), "{error}");
+    }
+    for name in ["before", "between", "after"] {
+        assert!(find(&store, name).await.is_some(), "{name}");
+    }
+    let kept = store.read(|conn| {
+        let sql =
+            "SELECT (SELECT group_concat(pet) FROM toy), (SELECT group_concat(pet) FROM meal)";
+        Ok(conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
+    });
+    let kept: (String, String) = kept.await.expect("read");
+    assert_eq!(kept, ("1".to_owned(), "1".to_owned()));
+    place.assert_sound();
+}
