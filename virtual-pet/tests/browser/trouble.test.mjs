@@ -100,4 +100,7 @@ test("without a scheduler the time line says that nobody moves what is due", asy
   await page.waitForSelector("#rows .unmoved >> text=Nobody is moving due jobs");
   await page.waitForSelector("#bots >> text=No worker is running. Jobs wait safely in the queue.");
   await looksRight(page, "nobody-moves-light-1280");
+  await page.setViewportSize({ width: 390, height: 844 });
+  const [heading, words, clock] = await page.evaluate(() => ["h3", ".unmoved", "#wall-clock"].map((one) => document.querySelector(`#rows ${one}`).getBoundingClientRect().toJSON()));
+  assert.ok(heading.right < words.left && words.right < clock.left && clock.top < heading.bottom, "on a phone too all three stand in one line");
 });
