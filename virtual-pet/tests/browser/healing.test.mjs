@@ -148,6 +148,7 @@ test("hours without a server are made up for in one run, and whoever comes back 
     assert.equal(await back.locator("#away").count(), 0);
 
     await back.click("text=See all");
+    await back.waitForSelector("main.history");
     const runs = await back.locator("main.history >> text=hours in one catch-up run").allInnerTexts();
     assert.equal(runs.length, 1, runs.join());
     const [, to, missed] = /hunger 0 to (\d+): (\d+) hours in one/.exec(runs[0]);
