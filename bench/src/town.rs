@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use lullaby::clock::{Clock as _, ManualClock, SystemClock};
+use lullaby::schedule::ScheduleRecord;
 use lullaby::store::{JobFilter, Page};
 use lullaby::{Lullaby, Status, Timestamp};
 use tokio::task::JoinSet;
@@ -156,7 +157,7 @@ pub(crate) async fn run(place: &Place, pets: usize, every: Duration) -> anyhow::
         .store()
         .count_jobs(&jobs(Status::Finished, first))
         .await?;
-    let mut late = ticks(&lullaby, usize::try_from(done)?, round).await?;
+    let mut late = ticks(&lullaby, pets, round, every).await?;
     Figure::new(
         format!("{town}, ticks every {every:?}: their end after their slot"),
         format!("{}; {} ended", lateness(&mut late), thousands(done)),
@@ -175,20 +176,27 @@ pub(crate) async fn run(place: &Place, pets: usize, every: Duration) -> anyhow::
     .print()
 }
 
-/// How late ticks ended, in microseconds: those of evenly spread parts of the round.
-async fn ticks(lullaby: &Lullaby, done: usize, round: Timestamp) -> anyhow::Result<Vec<i64>> {
-    let parts = (LOOKED_AT / IN_A_ROW).min(done / IN_A_ROW).max(1);
+/// How late the ticks of a round ended, in microseconds: those of pets in evenly spread parts of it.
+async fn ticks(
+    lullaby: &Lullaby,
+    pets: usize,
+    round: Timestamp,
+    every: Duration,
+) -> anyhow::Result<Vec<i64>> {
+    let parts = (LOOKED_AT / IN_A_ROW).min(pets / IN_A_ROW).max(1);
     let mut late = Vec::new();
     for part in 0..parts {
         let page = Page {
-            offset: done / parts * part,
+            offset: pets / parts * part,
             length: IN_A_ROW,
         };
-        for job in lullaby
-            .store()
-            .list_jobs(&jobs(Status::Finished, page))
-            .await?
-        {
+        let schedules = lullaby.store().list_schedules(None, page).await?;
+        let last_slot = |schedule: &ScheduleRecord| {
+            let next = schedule.next?;
+            Some(schedule.slot_job_id(next - every))
+        };
+        let ids: Vec<_> = schedules.iter().filter_map(last_slot).collect();
+        for job in lullaby.store().jobs(&ids).await?.into_iter().flatten() {
             let (Some(slot), Some(ended)) = (job.slot, job.ended_at) else {
                 continue;
             };
