@@ -23,6 +23,7 @@ mod quarantine;
 mod recur;
 mod scripts;
 pub mod serializer;
+mod small_deflate;
 mod text_of;
 mod under_way;
 mod wake;
