@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lullaby::clock::Timestamp;
-use lullaby::job::Status;
+use lullaby::job::{JobId, Status};
 use lullaby::schedule::{
     Cause, Cron, Decision, LedgerLine, Missed, ScheduleId, ScheduleRecord, Trigger, Verdict, decide,
 };
@@ -19,6 +19,7 @@ every_driver_passes! {
     jobs_move_in_the_order_of_their_times,
     moving_stops_at_its_limit,
     five_thousand_jobs_due_at_once_move_in_order,
+    thousands_with_ids_of_ours_due_at_once_move_in_order,
     what_is_withdrawn_or_put_off_among_thousands_of_one_instant_stays,
     jobs_of_all_queues_move_in_the_order_of_their_times,
     moved_jobs_go_to_the_back_unless_they_want_the_front,
@@ -110,6 +111,20 @@ async fn five_thousand_jobs_due_at_once_move_in_order(world: World) {
         .await;
     world.pass(1000);
     assert_eq!(world.move_due().await, 5000);
+    assert_eq!(world.line().await, names);
+}
+
+async fn thousands_with_ids_of_ours_due_at_once_move_in_order(world: World) {
+    let due = world.later(1000);
+    let names: Vec<_> = (0..2500).map(|_| JobId::random().to_string()).collect();
+    world
+        .enqueue(names.iter().map(|name| job(name).at(due)))
+        .await;
+    world.pass(1000);
+    for moved in [1, 1500, 999] {
+        let moving = world.store.move_due(moved).await.expect("moved");
+        assert_eq!(moving.moved, moved);
+    }
     assert_eq!(world.line().await, names);
 }
 

@@ -1,15 +1,18 @@
 // The lab: six lessons from the first to the last, and what one can break.
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { deed, enter, live, visit } from "./browser.mjs";
-import { adopt } from "./game.mjs";
-import { looksRightInBothThemes, picture } from "./pictures.mjs";
-import { stage } from "./stage.mjs";
+import { after, afterEach, before, test } from "node:test";
+import { adopt, deed, enter, leave, live, looksRightInBothThemes, picture, startBrowser, startGame, visit } from "./game.mjs";
 
 let game, browser;
-stage(["--store", "memory:", "--limits", "off"], async (its) => {
-  ({ game, browser } = its);
+before(async () => {
+  browser = await startBrowser();
+  game = await startGame(["--store", "memory:", "--limits", "off"]);
   await adopt(game.url, "Mochi");
+});
+afterEach(() => leave(browser, game.url));
+after(async () => {
+  await browser?.close();
+  await game?.stop();
 });
 
 const enterWithMochi = (options) => enter(browser, game.url, "Mochi", options);

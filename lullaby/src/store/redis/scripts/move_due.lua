@@ -45,45 +45,59 @@ local function instant(score) return math.ceil(tonumber(score) * 1000 - 0.5) end
 
 -- Jobs of one instant -----------------------------------------------------------------------------------------------------------
 
--- A registry has those of one instant in the order of their ids. Up to so many are sorted as they are moved. Of more, their numbers are noted
--- first, in `lullaby:instant:<queue>`, so many a call; `lullaby:instants` says of which score, and how many are noted: with a plus, all.
+-- A registry has those of one instant in the order of their ids. Up to so many are sorted by their numbers as they are moved. Of more, the ids
+-- are looked at first, as many a call. Those that we made up are in the order in which they were made, and then the registry will do; if there are
+-- others, the numbers of all are noted in `lullaby:instant:<queue>`. How far that is, `lullaby:instants` tells for each queue: the score,
+-- what is done, of how many.
 local TIES = 1000
 
-local function numbered(queue) return own .. 'instant:' .. queue end
+local function noted(queue) return own .. 'instant:' .. queue end
 
-local function note_numbers(queue, score, first)
-  local ids = call('ZRANGEBYSCORE', registry_of(queue), score, score, 'LIMIT', first, TIES)
+local function all_made_up(ids)
   for _, id in ipairs(ids) do
-    add(numbered(queue), tonumber(call('HGET', job_key(id), 'lullaby_n') or '') or 0, id)
+    if not is_random(id) then return false end
   end
-  call('HSET', own .. 'instants', queue, score .. ' ' .. int(first + #ids) .. (#ids < TIES and '+' or ''))
+  return true
+end
+
+local function look_at_ids(queue, score, ties, done, count)
+  local ids = call('ZRANGE', registry_of(queue), count, math.min(count + TIES, ties) - 1)
+  if done == 'noting' then
+    for _, id in ipairs(ids) do add(noted(queue), tonumber(call('HGET', job_key(id), 'lullaby_n') or '') or 0, id) end
+  elseif not all_made_up(ids) then
+    call('DEL', noted(queue))
+    done, count, ids = 'noting', 0, {}
+  end
+  count = count + #ids
+  if count >= ties then done = done == 'noting' and 'noted' or 'made-up' end
+  call('HSET', own .. 'instants', queue, table.concat({ score, done, int(count) }, ' '))
   went_on = true
 end
 
--- The first of a queue's instant of which there are too many to sort, in their order; none while their numbers are being noted.
-local function of_numbered(queue, score)
-  local state = call('HGET', own .. 'instants', queue) or ''
-  local known, count, all = string.match(state, '^(%S+) (%d+)(%+?)$')
-  if known ~= score then
-    call('DEL', numbered(queue))
-    count, all = 0, ''
-  end
-  if all == '' then
-    note_numbers(queue, score, tonumber(count))
-    return {}
-  end
-  local ids, found, gone = call('ZRANGE', numbered(queue), 0, limit - 1), {}, {}
+-- The first of those that were noted, in their order.
+local function first_noted(queue, score)
+  local ids, found, others = call('ZRANGE', noted(queue), 0, limit - 1), {}, {}
   local scores = #ids > 0 and call('ZMSCORE', registry_of(queue), unpack(ids))
   for i, id in ipairs(ids) do
     -- Others were withdrawn meanwhile, or put off.
-    local list = scores[i] and tonumber(scores[i]) == tonumber(score) and found or gone
+    local list = scores[i] and tonumber(scores[i]) == tonumber(score) and found or others
     list[#list + 1] = id
   end
-  if #gone > 0 then call('ZREM', numbered(queue), unpack(gone)) end
-  -- The few that came since then are sorted as always.
+  if #others > 0 then call('ZREM', noted(queue), unpack(others)) end
   if #ids == 0 then call('HDEL', own .. 'instants', queue) end
   went_on = true
   return found
+end
+
+-- The first of so many of a queue's first instant that they cannot be sorted together, in their order; none while they are looked at.
+local function first_of_many(queue, score, ties)
+  local state = call('HGET', own .. 'instants', queue) or ''
+  local known, done, count = string.match(state, '^(%S+) (%S+) (%S+)$')
+  if known ~= score then done, count = 'looking', 0 end
+  if done == 'made-up' then return call('ZRANGE', registry_of(queue), 0, limit - 1) end
+  if done == 'noted' then return first_noted(queue, score) end
+  look_at_ids(queue, score, ties, done, tonumber(count))
+  return {}
 end
 
 -- What is due -------------------------------------------------------------------------------------------------------------------
@@ -101,11 +115,11 @@ local function look(queue, most)
     horizon = math.min(horizon, math.max(instant(last), instant(first) + 1))
   elseif is_full then
     horizon = math.min(horizon, instant(first) + 1)
-    local ids
-    if call('ZCOUNT', registry, first, first) > TIES then
-      ids = of_numbered(queue, first)
+    local ties, ids = call('ZCOUNT', registry, first, first), nil
+    if ties > TIES then
+      ids = first_of_many(queue, first, ties)
     else
-      ids = call('ZRANGEBYSCORE', registry, first, first)
+      ids = call('ZRANGE', registry, 0, ties - 1)
     end
     page = {}
     for _, id in ipairs(ids) do page[#page + 1], page[#page + 2] = id, first end
@@ -201,7 +215,7 @@ if limit > 0 then
     for first = 1, #ids, 1000 do
       local last = math.min(first + 999, #ids)
       call('ZREM', registry_of(queue), unpack(ids, first, last))
-      call('ZREM', numbered(queue), unpack(ids, first, last))
+      call('ZREM', noted(queue), unpack(ids, first, last))
     end
   end
 end

@@ -57,9 +57,6 @@ local function next_run(job)
   return after(pause)
 end
 
--- Whether an id is one that we made up: nobody has had it before. Of another one there may be results of a job that Python deleted.
-local function is_random(id) return #id == 36 and string.sub(id, 15, 15) == '7' end
-
 -- Ends a job that went well and was plain, as claim.lua says: what `settle` does, without all that such a job does not have, and in a third
 -- of the time. False if it is not ours as it was claimed: somebody took it, or it was renewed and has keys to take away.
 local function finish_plain(plain, member, id, token, result)

@@ -80,6 +80,9 @@ end
 
 local function job_key(id) return rq .. 'job:' .. id end
 
+-- Whether an id is one that we made up: nobody has had it before. Of another one there may be results of a job that Python deleted.
+local function is_random(id) return #id == 36 and string.sub(id, 15, 15) == '7' end
+
 -- Whom to wake. What shows in a list or registry of RQ's is heard through client tracking; only the rest is published.
 local topics = {}
 local function touch(topic) topics[topic] = true end
