@@ -45,7 +45,7 @@ impl Seen {
         let three = rest.first_chunk::<SHORTEST>()?;
         let hash = three
             .iter()
-            .fold(0, |hash, byte| hash << 8 | u32::from(*byte));
+            .fold(0, |hash, byte| (hash << 8) | u32::from(*byte));
         let hash = hash.wrapping_mul(0x9E37_79B1) >> (32 - HASH_BITS);
         let place = self.0.get_mut(hash as usize)?;
         let earlier = usize::from(*place).checked_sub(1);
@@ -139,5 +139,5 @@ fn adler32(bytes: &[u8]) -> u32 {
         let all = all + u32::from(*byte);
         (all, sums + all)
     });
-    (sums.1 % 65_521) << 16 | sums.0 % 65_521
+    ((sums.1 % 65_521) << 16) | (sums.0 % 65_521)
 }
