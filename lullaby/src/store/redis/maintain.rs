@@ -21,7 +21,8 @@ const WORKER_TTL: Duration = Duration::from_secs(90);
 /// Over how many keys the search for lost jobs goes in one step: 2 to 4 ms of the server's time.
 const WALK: usize = 1000;
 
-/// The search takes one part in so many of this process's time, and so at most as much of the server's: a million jobs take it three minutes.
+/// The search takes one part in so many of this process's time, and so at most as much of the server's: over a million jobs it
+/// took four minutes on a busy machine.
 const WALK_SHARE: u32 = 50;
 
 /// The most that it takes in one round, however long the last one is ago.
