@@ -1,12 +1,12 @@
 //! Jobs that wait for others.
 
 use lullaby::job::{Dependencies, Status};
-use lullaby::store::{Canceled, Deleted, Ending, Enqueued, Requeued, Settled};
+use lullaby::store::{Canceled, Deleted, Ending, Enqueued, Requeued, Settled, Settlement};
 use serde_json::json;
 
 use crate::drivers::every_driver_passes;
 use crate::specs::{With, job};
-use crate::world::{LEASE, World, failed, finished, id, ms};
+use crate::world::{LEASE, World, execution, failed, finished, id, ms};
 
 every_driver_passes! {
     a_job_waits_until_the_one_it_depends_on_has_finished,
@@ -25,6 +25,7 @@ every_driver_passes! {
     a_deleted_one_keeps_it_waiting_until_another_ends,
     an_id_that_is_used_again_is_waited_for_again,
     a_result_that_nobody_keeps_lets_it_in_all_the_same,
+    one_that_is_dropped_unfinished_keeps_it_waiting_whatever_ended_just_before,
     with_a_time_it_waits_for_both,
     its_ttl_counts_from_when_it_enters_its_queue,
     cancel_requeue_and_delete_take_it_as_any_that_waits,
@@ -232,6 +233,21 @@ async fn a_result_that_nobody_keeps_lets_it_in_all_the_same(world: World) {
     world.settle(&parent, finished()).await;
     assert_eq!(world.find("parent").await, None);
     assert_eq!(world.line().await, ["child"]);
+}
+
+async fn one_that_is_dropped_unfinished_keeps_it_waiting_whatever_ended_just_before(world: World) {
+    let fine = world.start(job("fine")).await;
+    let gone = world.start(job("gone").failure_ttl(ms(0))).await;
+    world.enqueue([job("child").after(&["fine", "gone"])]).await;
+    let batch = [(&fine, finished()), (&gone, Ending::Stopped)];
+    let batch = batch.map(|(job, ending)| Settlement {
+        execution: execution(job),
+        ending,
+    });
+    let settled = world.store.settle(batch.to_vec()).await.expect("settled");
+    assert_eq!(settled, [Settled::Done; 2]);
+    assert_eq!(world.status("gone").await, None);
+    assert_eq!(world.status("child").await, Some(Status::Deferred));
 }
 
 async fn with_a_time_it_waits_for_both(world: World) {

@@ -538,10 +538,11 @@ local function call_back(job, status, run)
   enter_queue({ id = id, key = job_key(id), queue = job.queue }, true)
 end
 
--- Jobs that ended in this call, and how. Nobody waits for most jobs, so who waits is looked for once, at the end.
+-- Jobs that ended in this call, and how. Nobody waits for most jobs, so who waits is looked for together, most often at the end.
 local ended, endings = {}, {}
 local function note_end(id, status) ended[#ended + 1], endings[#endings + 1] = id, status end
 local function release_all()
+  flush()
   for first = 1, #ended, 1000 do
     local last, keys = math.min(first + 999, #ended), {}
     for i = first, last do keys[#keys + 1] = dependents_key(ended[i]) end
@@ -549,11 +550,11 @@ local function release_all()
       for i = first, last do release_dependents(ended[i], endings[i]) end
     end
   end
+  ended, endings = {}, {}
 end
 
 -- Every script that changes anything ends with this.
 local function publish()
-  flush()
   release_all()
   flush()
   drop_surplus_events()
@@ -571,9 +572,11 @@ end
 -- Ends a job; at the end of the script who waited for it is let in. One that is kept for no time at all is dropped.
 local function finish(job, status)
   if job.more then call_back(job, status, job.more) end
-  note_end(job.id, status)
   local ttl = job.failure_ttl
   if status == 'finished' then ttl = job.result_ttl end
+  -- Once it is gone it keeps nobody waiting: whoever waits for one that ended before it has to find it still there.
+  if ttl == 0 and status ~= 'finished' then release_all() end
+  note_end(job.id, status)
   if ttl == 0 then return drop(job) end
   call('HSET', job.key, 'status', status, 'ended_at', now_text)
   if status == 'finished' then
