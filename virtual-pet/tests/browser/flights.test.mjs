@@ -1,21 +1,17 @@
 // The picture of a job's way: never far behind the facts, never ahead of them, and not there at all after a reload.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { adopt, deed, enter, leave, live, startBrowser, startGame, visit } from "./game.mjs";
+import { test } from "node:test";
+import { deed, enter, live, visit } from "./browser.mjs";
+import { adopt } from "./game.mjs";
+import { stage } from "./stage.mjs";
 
 /** How far the picture may be behind, in ms, and the frames of a busy machine in which it is seen. */
 const BEHIND = 2200 + 150;
 
 let game, browser;
-before(async () => {
-  browser = await startBrowser();
-  game = await startGame(["--store", "memory:", "--limits", "off", "--nap", "1s"]);
+stage(["--store", "memory:", "--limits", "off", "--nap", "1s"], async (its) => {
+  ({ game, browser } = its);
   await adopt(game.url, "Mochi");
-});
-afterEach(() => leave(browser, game.url));
-after(async () => {
-  await browser?.close();
-  await game?.stop();
 });
 
 /** Notes when the page hears that a job is finished, and when its token lies in the pile. */

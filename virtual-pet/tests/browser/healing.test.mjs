@@ -5,19 +5,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, afterEach, before, test } from "node:test";
-import { act, adopt, freePort, leave, live, picture, startBrowser, startGame, visit } from "./game.mjs";
+import { after, test } from "node:test";
+import { live, visit } from "./browser.mjs";
+import { act, adopt, freePort, startGame } from "./game.mjs";
+import { picture } from "./pictures.mjs";
+import { stage } from "./stage.mjs";
 
-let browser, folder;
-before(async () => {
-  browser = await startBrowser();
-  folder = mkdtempSync(join(tmpdir(), "virtual-pet-"));
-});
-afterEach(() => leave(browser));
-after(async () => {
-  await browser?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+let browser;
+stage(null, (its) => ({ browser } = its));
+const folder = mkdtempSync(join(tmpdir(), "virtual-pet-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Answers everything with 503, as a proxy does while the server restarts. */
 async function proxyWithoutServer(port) {

@@ -1,18 +1,12 @@
 // Whose pet: names, visitors, another device, the meadow, and several pets in one browser.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { act, adopt, leave, live, startBrowser, startGame, visit } from "./game.mjs";
+import { test } from "node:test";
+import { live, visit } from "./browser.mjs";
+import { act } from "./game.mjs";
+import { stage } from "./stage.mjs";
 
 let game, browser;
-before(async () => {
-  browser = await startBrowser();
-  game = await startGame(["--store", "memory:", "--limits", "off", "--max-pets", "2"]);
-});
-afterEach(() => leave(browser));
-after(async () => {
-  await browser?.close();
-  await game?.stop();
-});
+stage(["--store", "memory:", "--limits", "off", "--max-pets", "2"], (its) => ({ game, browser } = its));
 
 /** Adopts by the form, so that this browser is the keeper's; hatched when it returns. */
 async function adoptHere(page, name) {

@@ -1,18 +1,15 @@
 // The lab: six lessons from the first to the last, and what one can break.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { adopt, deed, enter, leave, live, looksRightInBothThemes, picture, startBrowser, startGame, visit } from "./game.mjs";
+import { test } from "node:test";
+import { deed, enter, live, visit } from "./browser.mjs";
+import { adopt } from "./game.mjs";
+import { looksRightInBothThemes, picture } from "./pictures.mjs";
+import { stage } from "./stage.mjs";
 
 let game, browser;
-before(async () => {
-  browser = await startBrowser();
-  game = await startGame(["--store", "memory:", "--limits", "off"]);
+stage(["--store", "memory:", "--limits", "off"], async (its) => {
+  ({ game, browser } = its);
   await adopt(game.url, "Mochi");
-});
-afterEach(() => leave(browser, game.url));
-after(async () => {
-  await browser?.close();
-  await game?.stop();
 });
 
 const enterWithMochi = (options) => enter(browser, game.url, "Mochi", options);

@@ -1,15 +1,17 @@
 // Widths, themes, motion, accessibility, weight.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { act, adopt, leave, live, looksRightInBothThemes, startBrowser, startGame, visit } from "./game.mjs";
+import { test } from "node:test";
+import { live, visit } from "./browser.mjs";
+import { act, adopt } from "./game.mjs";
+import { looksRightInBothThemes } from "./pictures.mjs";
+import { stage } from "./stage.mjs";
 
 const SCENES = [["adopt", "/adopt"], ["happy", "/pet/Happy"], ["asleep", "/pet/Asleep"], ["hungry", "/pet/Hungry"], ["tired", "/pet/Tired"], ["nobody", "/pet/Nobody"], ["link", "/feed_pet/Happy"], ["history", "/pet/Hungry/history"], ["settings", "/pet/Happy/settings"], ["meadow", "/pet/Gone"], ["offline", "/offline"]];
 const STILL = new Set(["nobody", "history", "settings", "meadow"]);
 
 let game, browser;
-before(async () => {
-  browser = await startBrowser();
-  game = await startGame(["--store", "memory:", "--limits", "off"]);
+stage(["--store", "memory:", "--limits", "off"], async (its) => {
+  ({ game, browser } = its);
   await adopt(game.url, "Happy", "axolotl", "sky");
   await adopt(game.url, "Asleep", "bunny", "mint");
   await act(game.url, "Asleep", "sleep");
@@ -25,11 +27,6 @@ before(async () => {
       for (const action of ["sleep", "wake", "play"]) await act(game.url, "Hungry", action);
     }
   }
-});
-afterEach(() => leave(browser));
-after(async () => {
-  await browser?.close();
-  await game?.stop();
 });
 
 for (const width of [1280, 390]) {

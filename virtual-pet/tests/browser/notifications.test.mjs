@@ -1,18 +1,12 @@
 // "Tell me": asked for by a press only, and told of only where nobody looks.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { act, adopt, leave, live, startBrowser, startGame, visit } from "./game.mjs";
+import { test } from "node:test";
+import { live, visit } from "./browser.mjs";
+import { act, adopt } from "./game.mjs";
+import { stage } from "./stage.mjs";
 
 let game, browser;
-before(async () => {
-  browser = await startBrowser();
-  game = await startGame(["--store", "memory:", "--limits", "off", "--nap", "3s", "--hunger-every", "200ms"]);
-});
-afterEach(() => leave(browser));
-after(async () => {
-  await browser?.close();
-  await game?.stop();
-});
+stage(["--store", "memory:", "--limits", "off", "--nap", "3s", "--hunger-every", "200ms"], (its) => ({ game, browser } = its));
 
 /** A page of the pet that keeps what it tells, and counts how often it asks for leave. */
 async function open(name, answer = "granted") {

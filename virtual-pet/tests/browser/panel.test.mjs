@@ -1,18 +1,12 @@
 // Behind the scenes: the picture tells the truth, and stands still.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { act, adopt, leave, live, startBrowser, startGame, visit } from "./game.mjs";
+import { test } from "node:test";
+import { live, visit } from "./browser.mjs";
+import { act, adopt, startGame } from "./game.mjs";
+import { stage } from "./stage.mjs";
 
 let game, browser;
-before(async () => {
-  browser = await startBrowser();
-  game = await startGame(["--store", "memory:", "--limits", "off", "--nap", "2s"]);
-});
-afterEach(() => leave(browser));
-after(async () => {
-  await browser?.close();
-  await game?.stop();
-});
+stage(["--store", "memory:", "--limits", "off", "--nap", "2s"], (its) => ({ game, browser } = its));
 
 test("a job is one token from its row to the pile, and its pet wakes no sooner than it runs", async () => {
   const pet = await adopt(game.url, "Token");

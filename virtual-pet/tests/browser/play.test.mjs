@@ -1,18 +1,13 @@
 // From adoption to a woken pet, as a player does it.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { act, adopt, leave, live, picture, startBrowser, startGame, visit } from "./game.mjs";
+import { test } from "node:test";
+import { live, visit } from "./browser.mjs";
+import { act, adopt, startGame } from "./game.mjs";
+import { picture } from "./pictures.mjs";
+import { stage } from "./stage.mjs";
 
 let game, browser;
-before(async () => {
-  browser = await startBrowser();
-  game = await startGame(["--store", "memory:", "--nap", "4s", "--limits", "off"]);
-});
-afterEach(() => leave(browser));
-after(async () => {
-  await browser?.close();
-  await game?.stop();
-});
+stage(["--store", "memory:", "--nap", "4s", "--limits", "off"], (its) => ({ game, browser } = its));
 
 const button = (page, action) => page.locator(`form[data-action=${action}] button`);
 const gauge = async (page, kind) => Number(await page.getAttribute(`[data-kind=${kind}] [role=meter]`, "aria-valuenow"));

@@ -1,7 +1,8 @@
 // Draws the pictures that links to a pet bring along, with the page's own drawing: `npm run portraits`, after that has changed.
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startBrowser, startGame, visit } from "./game.mjs";
+import { startBrowser, visit } from "./browser.mjs";
+import { startGame } from "./game.mjs";
 
 const ASSETS = join(dirname(fileURLToPath(import.meta.url)), "../../assets");
 const COATS = { cat: "peach", bunny: "lilac", bear: "cocoa", axolotl: "mint", crab: "coral" };

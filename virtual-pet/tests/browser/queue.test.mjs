@@ -1,18 +1,15 @@
 // The queue: its order is the store's, it may be crowded, and a job in it is the same token as before and after.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { adopt, enter, deed, leave, picture, startBrowser, startGame } from "./game.mjs";
+import { test } from "node:test";
+import { deed, enter } from "./browser.mjs";
+import { adopt } from "./game.mjs";
+import { picture } from "./pictures.mjs";
+import { stage } from "./stage.mjs";
 
 let game, browser;
-before(async () => {
-  browser = await startBrowser();
-  game = await startGame(["--store", "memory:", "--limits", "off"]);
+stage(["--store", "memory:", "--limits", "off"], async (its) => {
+  ({ game, browser } = its);
   await adopt(game.url, "Mochi");
-});
-afterEach(() => leave(browser, game.url));
-after(async () => {
-  await browser?.close();
-  await game?.stop();
 });
 
 const jobs = (page) => page.evaluate(async () => (await fetch("/lab/jobs")).json());

@@ -1,7 +1,8 @@
 // Takes the pictures of the README anew: `npm run readme`, after the look has changed.
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { act, adopt, deed, enter, live, startBrowser, startGame, visit } from "./game.mjs";
+import { deed, enter, live, startBrowser, visit } from "./browser.mjs";
+import { act, adopt, startGame } from "./game.mjs";
 
 const DOCS = join(dirname(fileURLToPath(import.meta.url)), "../../../docs/pictures");
 /** Where it is the middle of the day now: the rooms are bright. */

@@ -1,18 +1,12 @@
 // A link to a pet: copied by a press, and what a message shows of it.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { adopt, leave, live, startBrowser, startGame, visit } from "./game.mjs";
+import { test } from "node:test";
+import { live, visit } from "./browser.mjs";
+import { adopt } from "./game.mjs";
+import { stage } from "./stage.mjs";
 
 let game, browser;
-before(async () => {
-  browser = await startBrowser();
-  game = await startGame(["--store", "memory:", "--trusted-proxy", "127.0.0.1"]);
-});
-afterEach(() => leave(browser));
-after(async () => {
-  await browser?.close();
-  await game?.stop();
-});
+stage(["--store", "memory:", "--trusted-proxy", "127.0.0.1"], (its) => ({ game, browser } = its));
 
 test("a link to a pet brings a picture of its kind along, from this server", async () => {
   for (const species of ["cat", "bunny", "bear", "axolotl", "crab"]) {

@@ -1,23 +1,18 @@
 // States that pass: an egg, a retry, a return after hours, the help, a lost connection. Each is accessible, in motion too.
-import { after, afterEach, before, test } from "node:test";
-import { act, adopt, leave, live, looksRight, startBrowser, startGame, visit } from "./game.mjs";
+import { test } from "node:test";
+import { live, visit } from "./browser.mjs";
+import { act, adopt } from "./game.mjs";
+import { looksRightInBothThemes } from "./pictures.mjs";
+import { stage } from "./stage.mjs";
 
 let game, browser, away;
-before(async () => {
-  browser = await startBrowser();
-  game = await startGame(["--store", "memory:", "--limits", "off"]);
+stage(["--store", "memory:", "--limits", "off"], async (its) => {
+  ({ game, browser } = its);
   away = await adopt(game.url, "Away", "bear", "butter");
-  await act(game.url, "Away", "play");
-  await act(game.url, "Away", "sleep");
-  await act(game.url, "Away", "wake");
-});
-afterEach(() => leave(browser, game.url));
-after(async () => {
-  await browser?.close();
-  await game?.stop();
+  for (const action of ["play", "sleep", "wake"]) await act(game.url, "Away", action);
 });
 
-/** Brings a new page into each state. */
+/** Brings a page into each state, one after the other. */
 const STATES = {
   async egg(page, name) {
     await page.goto(`${game.url}/adopt`);
@@ -56,25 +51,22 @@ const STATES = {
   },
 };
 
-for (const colorScheme of ["light", "dark"]) {
-  for (const [width, reducedMotion] of [[1280, "reduce"], [390, "no-preference"]]) {
-    const motion = reducedMotion === "reduce" ? "still" : "moving";
-    test(`egg, retry, return, help and lost connection are accessible, ${colorScheme} at ${width}, ${motion}`, async () => {
-      const size = { width, height: width === 390 ? 844 : 900 };
-      for (const [state, bring] of Object.entries(STATES)) {
-        const page = await visit(browser, game.url, { colorScheme, viewport: size, reducedMotion, bypassCSP: true });
-        await bring(page, `Egg ${colorScheme} ${width} ${motion}`.slice(0, 24));
-        await looksRight(page, `${state}-${colorScheme}-${width}-${motion}`);
-        await page.context().close();
-      }
-    });
-  }
-
-  test(`a page in motion is as accessible as a still one, ${colorScheme}`, async () => {
-    const page = await visit(browser, game.url, { colorScheme, bypassCSP: true });
-    for (const [name, path] of [["adopt", "/adopt"], ["awake", "/pet/Away"], ["entrance", "/lab"]]) {
-      await page.goto(game.url + path);
-      await looksRight(page, `${name}-${colorScheme}-1280-moving`);
+for (const [width, height, reducedMotion] of [[1280, 900, "reduce"], [390, 844, "no-preference"]]) {
+  test(`egg, retry, return, help and lost connection are accessible in both themes, at ${width}`, async () => {
+    const page = await visit(browser, game.url, { viewport: { width, height }, reducedMotion, bypassCSP: true });
+    for (const [state, bring] of Object.entries(STATES)) {
+      await page.emulateMedia({ colorScheme: "light" });
+      await bring(page, `Egg ${width}`);
+      await looksRightInBothThemes(page, state);
     }
   });
 }
+
+test("a page in motion is as accessible as a still one", async () => {
+  const page = await visit(browser, game.url, { bypassCSP: true });
+  for (const [name, path] of [["adopt", "/adopt"], ["awake", "/pet/Away"], ["entrance", "/lab"]]) {
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.goto(game.url + path);
+    await looksRightInBothThemes(page, `${name}-moving`);
+  }
+});

@@ -1,36 +1,32 @@
 // When something is down or broken the page says what, and what it means for the pet.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { adopt, deed, enter, leave, live, looksRight, startBrowser, startGame, visit } from "./game.mjs";
+import { test } from "node:test";
+import { deed, enter, live, visit } from "./browser.mjs";
+import { adopt, startGame } from "./game.mjs";
+import { looksRight, looksRightInBothThemes } from "./pictures.mjs";
+import { stage } from "./stage.mjs";
 
 let pages, browser;
-before(async () => {
-  // Pages only: nobody works, nobody schedules. Its hour is due long before the last test looks.
-  [browser, pages] = await Promise.all([startBrowser(), startGame(["web", "--store", "memory:", "--hunger-every", "100ms"])]);
+// Pages only: nobody works, nobody schedules. Its hour is due long before the last test looks.
+stage(["web", "--store", "memory:", "--hunger-every", "100ms"], async (its) => {
+  ({ browser, game: pages } = its);
   await adopt(pages.url, "Alone");
-});
-afterEach(() => leave(browser));
-after(async () => {
-  await browser?.close();
-  await pages?.stop();
 });
 
 test("what broke on our side is told with a number for the log, and the pet is as it was", async () => {
   const game = await startGame(["--store", "memory:"], 0, { LULLABY_FAILPOINT: "sleep.job_made=panic" });
   try {
     await adopt(game.url, "Mochi");
-    for (const colorScheme of ["light", "dark"]) {
-      const page = await visit(browser, game.url, { colorScheme, bypassCSP: true });
-      await page.goto(`${game.url}/pet/Mochi`);
-      // As without a script: the form itself, not what the page makes of it.
-      const [answer] = await Promise.all([page.waitForResponse("**/put_pet_to_sleep/Mochi"), page.evaluate(() => document.querySelector("form[data-action=sleep]").submit())]);
-      await page.waitForSelector("main.small");
-      assert.equal(answer.status(), 500);
-      assert.match(answer.headers()["content-security-policy"], /default-src 'none'/);
-      assert.match(await page.innerText("main"), /Something broke on our side, and the pets are fine\. The server's log has it as [0-9a-f]{32}\./);
-      await looksRight(page, `broken-${colorScheme}-1280`);
-    }
     const page = await visit(browser, game.url, { bypassCSP: true });
+    await page.goto(`${game.url}/pet/Mochi`);
+    // As without a script: the form itself, not what the page makes of it.
+    const [answer] = await Promise.all([page.waitForResponse("**/put_pet_to_sleep/Mochi"), page.evaluate(() => document.querySelector("form[data-action=sleep]").submit())]);
+    await page.waitForSelector("main.small");
+    assert.equal(answer.status(), 500);
+    assert.match(answer.headers()["content-security-policy"], /default-src 'none'/);
+    assert.match(await page.innerText("main"), /Something broke on our side, and the pets are fine\. The server's log has it as [0-9a-f]{32}\./);
+    await looksRightInBothThemes(page, "broken");
+    await page.emulateMedia({ colorScheme: "light" });
     await page.goto(`${game.url}/pet/Mochi`);
     await live(page);
     await page.click("form[data-action=sleep] button");
