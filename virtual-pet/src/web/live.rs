@@ -102,6 +102,7 @@ pub(super) async fn stream(
         sent: HashMap::new(),
         today,
         comeback,
+        told_of_restart: None,
         due: None,
         beats: 0,
         ended: false,
@@ -135,8 +136,9 @@ struct LivePage {
     /// The hash of what was last sent of each section: a page's HTML a stream would be 40 MB for a thousand.
     sent: HashMap<&'static str, u64>,
     today: Today,
-    /// What there is to say of a restart.
+    /// What there is to say of a restart, until nothing more can come.
     comeback: Option<Comeback>,
+    told_of_restart: Option<String>,
     /// When the next patch is due, if one is.
     due: Option<Timestamp>,
     beats: u32,
@@ -248,6 +250,9 @@ impl LivePage {
         let mut events = lullaby.events(subject, after, EVENTS).await?;
         for event in &events {
             self.today.take(event);
+            if let Some(comeback) = &mut self.comeback {
+                comeback.take(event);
+            }
         }
         let news: Vec<_> = events.iter().filter(|one| one.id > self.told).collect();
         let untold = news.len().saturating_sub(MOST_STEPS);
@@ -266,9 +271,20 @@ impl LivePage {
         data["learned"] = json!(said.as_ref().is_some_and(|event| event.kind == LEARNED));
         data["said"] = json!(said.and_then(|event| view.said(&event)));
         data["boot"] = json!(self.app.hub.boot().id);
-        let comeback = self.comeback.take();
-        data["restarted"] = json!(comeback.map(|comeback| view.restarted(&comeback)));
+        data["restarted"] = json!(self.news_of_restart(&view));
         Ok(frame("patch", &data).id(self.told.to_string()))
+    }
+
+    /// The sentence about a restart, if the page has not heard it: once, and again when what was late has been moved.
+    fn news_of_restart(&mut self, view: &View) -> Option<String> {
+        let comeback = self.comeback.as_ref()?;
+        let sentence = Some(view.restarted(comeback));
+        if view.overdue(comeback) == 0 {
+            self.comeback = None;
+        }
+        let is_news = sentence != self.told_of_restart;
+        self.told_of_restart.clone_from(&sentence);
+        sentence.filter(|_| is_news)
     }
 
     /// The game's time, and how fast it passes.
