@@ -261,12 +261,8 @@ fn two_page_servers_and_two_workers_share_a_redis_and_no_pet_misses_or_doubles_a
     for server in &pages {
         town.comes_to_peace(server);
     }
-    for mut worker in workers {
-        let told = std::process::Command::new("kill")
-            .arg(worker.id().to_string())
-            .status();
-        assert!(told.expect("kill runs").success());
-        assert!(worker.wait().expect("its end").success());
+    for worker in workers {
+        town.stop_worker(worker);
     }
     for server in pages {
         server.stop();

@@ -151,6 +151,30 @@ impl Town {
         })
     }
 
+    /// Asks a worker to end, and waits until it has. It is at work by then: a process that has only begun would end by the signal itself.
+    ///
+    /// # Panics
+    /// If it ends otherwise than well.
+    pub(crate) fn stop_worker(&self, mut worker: Child) {
+        let pid = worker.id();
+        block_on(async {
+            let lullaby = self.open().await;
+            let clock = SystemClock::default();
+            loop {
+                let workers = lullaby.store().workers().await.expect("an answer");
+                if workers.iter().any(|one| one.pid == pid) {
+                    return;
+                }
+                assert!(clock.monotonic() < PATIENCE, "the worker {pid} comes up");
+                tokio::task::yield_now().await;
+            }
+        });
+        let told = Command::new("kill").arg(pid.to_string()).status();
+        assert!(told.expect("kill runs").success());
+        let end = worker.wait().expect("its end");
+        assert!(end.success(), "{end}");
+    }
+
     async fn open(&self) -> Lullaby {
         Lullaby::open(&self.url).await.expect("the store opens")
     }
