@@ -22,7 +22,7 @@ pub(super) struct Remembered {
 }
 
 /// What plain jobs (see `claim.lua`) of one claim have in common that are of one queue and are kept for the same time.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Plain {
     pub(super) queue: QueueName,
     pub(super) worker: String,

@@ -137,7 +137,10 @@ impl Core {
                 .map_err(|error| Error::store_because("expected a token from Redis", error))?;
             let id = JobId::from_store(&packed::text(id)?);
             let (hash, is_plain) = match fields {
-                [fields] => (whole_hash(packed::list(fields)?), false),
+                [fields, mark] => (
+                    whole_hash(packed::list(fields)?),
+                    packed::text(mark)? == "=",
+                ),
                 values => (plain_hash(values), true),
             };
             let (mut job, obstacle) = hash.job(&id);
@@ -148,23 +151,7 @@ impl Core {
             job.expires_at = None;
             job.ended_at = None;
             job.token = Some(token);
-            let plain = is_plain.then(|| {
-                let (queue, kept) = (&job.template.queue, job.template.options.result_ttl);
-                let known = kinds
-                    .iter()
-                    .find(|one| one.queue == *queue && one.result_ttl == kept);
-                known.cloned().unwrap_or_else(|| {
-                    let kind = Arc::new(Plain {
-                        queue: queue.clone(),
-                        worker: claim.worker.clone(),
-                        started_at: now,
-                        lease: claim.lease,
-                        result_ttl: kept,
-                    });
-                    kinds.push(kind.clone());
-                    kind
-                })
-            });
+            let plain = is_plain.then(|| shared(&mut kinds, &job, claim, now));
             let serializer = hash.serializer();
             remembered.push((token, Remembered { serializer, plain }));
             match obstacle {
@@ -216,8 +203,7 @@ impl Core {
             let mut call = self.script(&scripts::SETTLE);
             let mut plain: Option<&Arc<Plain>> = None;
             for (one, known) in batch.iter().zip(&known) {
-                let serializer = known.as_ref().map(|known| known.serializer);
-                let serializer = serializer.unwrap_or(self.options.serializer);
+                let serializer = self.serializer_of(known.as_ref());
                 let its_plain = known.as_ref().and_then(|known| known.plain.as_ref());
                 call = match (&one.ending, its_plain) {
                     (Ending::Finished { result }, Some(its)) => {
@@ -248,6 +234,11 @@ impl Core {
         Ok(outcomes)
     }
 
+    /// How what is added to a job is written: as its call, or as new ones are if another process claimed it.
+    fn serializer_of(&self, known: Option<&Remembered>) -> Serializer {
+        known.map_or(self.options.serializer, |known| known.serializer)
+    }
+
     /// Somebody else may be able to run it: this process looks away for a while, then looks again.
     fn leave_alone(&self, id: JobId) {
         let pause = self.avoided().avoid(id, self.host_now());
@@ -269,8 +260,7 @@ impl Core {
             let mut call = self.script(&scripts::RENEW).arg(span_ms(lease));
             let known = self.under_way.recall(batch.iter().map(|one| one.token));
             for (one, known) in batch.iter().zip(known) {
-                let serializer = known.map(|known| known.serializer);
-                let pickled = serializer.unwrap_or(self.options.serializer) == Serializer::Pickle;
+                let pickled = self.serializer_of(known.as_ref()) == Serializer::Pickle;
                 call = call.arg(one.job.as_str()).arg(one.token.0);
                 call = call.arg(if pickled { "p" } else { "" });
             }
@@ -347,6 +337,24 @@ fn whole_hash<'v>(flat: &'v [ValueRef<'_>]) -> Hash<'v> {
 fn plain_hash<'v>(values: &'v [ValueRef<'_>]) -> Hash<'v> {
     let named = PLAIN_FIELDS.iter().zip(values);
     Hash::of(named.filter_map(|(name, value)| Some((name.as_bytes(), packed::bytes(value)?))))
+}
+
+/// What this plain job has in common with others of its claim; the first of its kind adds it to them.
+fn shared(kinds: &mut Vec<Arc<Plain>>, job: &Job, claim: &Claim, now: Timestamp) -> Arc<Plain> {
+    let (queue, result_ttl) = (&job.template.queue, job.template.options.result_ttl);
+    let is_its = |kind: &&Arc<Plain>| kind.queue == *queue && kind.result_ttl == result_ttl;
+    if let Some(kind) = kinds.iter().find(is_its) {
+        return kind.clone();
+    }
+    let kind = Arc::new(Plain {
+        queue: queue.clone(),
+        worker: claim.worker.clone(),
+        started_at: now,
+        lease: claim.lease,
+        result_ttl,
+    });
+    kinds.push(kind.clone());
+    kind
 }
 
 /// What the plain jobs that follow have in common.

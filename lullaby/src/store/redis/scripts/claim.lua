@@ -6,7 +6,7 @@
 -- ARGV[9]    how many queues follow, in the order of preference
 -- ...        the queues, then ids that this process leaves alone for a while
 -- Answer     in MessagePack, which costs Redis a tenth of an answer in values of its own: now, then for each job its hash as it was before,
---            { id, token, { field, value, ... } }, or of a plain one { id, token, value, ... } (see `start_plain`)
+--            { id, token, { field, value, ... }, its mark }, or { id, token, value, ... } (see `start_plain`)
 local worker, lease, max, queues = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local answer = { int(now) }
 if max == 0 or (queues > 0 and call('EXISTS', rq .. 'suspended') == 1) then return cmsgpack.pack(answer) end
@@ -138,7 +138,7 @@ local function start(id, queue)
     tell(job, 'job.started', job.subject and text('worker', worker) .. number('token', tonumber(token)))
     if limit_of(job) then show_execution({ id = id, key = key, worker = worker }, token) end
   end
-  answer[#answer + 1] = { id, token, hash }
+  answer[#answer + 1] = { id, token, hash, mark }
 end
 
 local function take_front(queue)
