@@ -24,7 +24,7 @@ export const actBy = (action) => {
 const busy = new Set();
 async function act(form) {
   const button = form.querySelector("button");
-  if (button.getAttribute("aria-disabled")) return refuse(explain(form, button));
+  if (button.getAttribute("aria-disabled")) return refuse(button.dataset.says);
   const action = form.dataset.action;
   if (busy.has(action)) return;
   busy.add(action);
@@ -41,11 +41,6 @@ async function act(form) {
   } finally {
     busy.delete(action);
   }
-}
-
-function explain(form, button) {
-  const verb = button.querySelector("strong").textContent;
-  return `${verb}: ${button.querySelector("small").textContent}.`;
 }
 
 function refuse(words) {

@@ -13,6 +13,7 @@ import { rememberZone, startSettings } from "./settings.js";
 import { startTelling } from "./tell.js";
 
 document.documentElement.dataset.script = "";
+showChip();
 rememberZone();
 startCalm();
 startSettings();
@@ -31,3 +32,9 @@ if (home) {
   startAdopting();
 }
 navigator.serviceWorker?.register("/sw.js").catch(() => {}); // A convenience: without it there is no page offline.
+
+/** Where one is stands in sight, however many pets come before it. */
+function showChip() {
+  const chip = document.querySelector(".pets [aria-current]");
+  if (chip) chip.parentElement.scrollLeft = chip.offsetLeft - (chip.parentElement.clientWidth - chip.clientWidth) / 2 - chip.parentElement.offsetLeft;
+}

@@ -90,7 +90,7 @@ function hear({ name, data, id }) {
 }
 
 function patch({ sections: changed, look: looks, steps, untold = 0, said, learned }) {
-  const hungerBefore = hunger();
+  const hungerBefore = hunger(), wasFull = hungerBefore === 0;
   const cause = steps.findLast((step) => step.kind === "pet.changed" && step.job);
   const pressed = steps.some((step) => step.kind === "pet.changed" && !step.job);
   if (pressed) { skipAll(); release(); }
@@ -104,11 +104,11 @@ function patch({ sections: changed, look: looks, steps, untold = 0, said, learne
   });
   if (cause && landed) {
     for (const [id, html] of Object.entries(later)) held.set(id, html);
-    held.set("look", () => looks && look(looks, steps));
+    held.set("look", () => looks && look(looks, steps, wasFull));
     landed.then(release);
   } else {
     for (const [id, html] of Object.entries(later)) draw(id, html);
-    if (looks) look(looks, steps);
+    if (looks) look(looks, steps, wasFull);
   }
   tick();
   if (said) speak(said, learned);

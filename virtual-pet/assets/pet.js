@@ -31,9 +31,8 @@ export function startPet() {
 
 const pick = (words) => words[Math.floor(Math.random() * words.length)];
 
-// What the server says of the looks, and what happened to cause it.
-export function look(looks, steps) {
-  const wasFull = document.querySelector("[data-kind=hunger] [aria-valuenow='0']") !== null;
+// What the server says of the looks, and what happened to cause it; a pet that was full before says so.
+export function look(looks, steps, wasFull) {
   const hatches = pet.dataset.stage === "egg" && looks.stage !== "egg" && !still();
   pet.dataset.mood = looks.mood;
   pet.dataset.stage = looks.stage;

@@ -32,7 +32,7 @@ pub(crate) fn history(view: &View, before: EventId, most: usize, shell: Shell) -
         &html! {
             main #main.history {
                 h1 { "What happened to " (name) }
-                p.lead { "Each line is an event of the store: what players did, and how each job moved. The latest " (view.events.len()) " are kept." }
+                p.lead { "Each line is an event of the store: what players did, and how each job moved. The oldest make way for new ones." }
                 section.card aria-label="Events" {
                     @if shown.is_empty() { p.quiet { "Nothing before that is known." } }
                     ol.log {

@@ -126,7 +126,7 @@ fn line(lesson: Lesson) -> (&'static str, [&'static str; 2]) {
         Lesson::Crash => (
             "long_job",
             [
-                "nothing more to say: a lost job is always run again",
+                "no more to say: a lost job is run again",
                 "RQ: without a retry a lost job is failed",
             ],
         ),
@@ -140,23 +140,26 @@ fn line(lesson: Lesson) -> (&'static str, [&'static str; 2]) {
     }
 }
 
-/// The button that begins what the lesson is about.
+/// The button that does the lesson's next step. Once its goal is reached the way on is the larger one.
 fn begin(lesson: Lesson, view: &View, look: &Look) -> Markup {
-    let big = |path, value, words: &str| press(path, value, "primary", &html! { (words) });
+    let is_done = look.progress.fact(lesson).is_some();
+    let class = if is_done { "chip again" } else { "primary" };
+    let step = |path, value, words: &str| press(path, value, class, &html! { (words) });
     match lesson {
-        Lesson::Now => big("hello", None, "Send a job"),
-        Lesson::Later if view.pet.is_asleep() => big("skip", None, "Skip to the wake-up job"),
+        Lesson::Now => step("hello", None, "Send a job"),
+        Lesson::Later if view.pet.is_asleep() => step("skip", None, "Skip to the wake-up job"),
         Lesson::Later => html! {
-            form method="post" action="/lab/pet/sleep" data-deed="sleep" { button.primary { "Put " (view.pet.name) " to sleep" } }
+            form method="post" action="/lab/pet/sleep" data-deed="sleep" { button class=(class) { "Put " (view.pet.name) " to sleep" } }
         },
-        Lesson::EveryHour => big("skip", None, "Skip to the next job"),
-        Lesson::Retry => big("wobble", None, "Send a wobbly job"),
-        Lesson::Crash if any(look, Plug::Pulled) => {
-            big("plug-in", None, "Plug the worker in again")
-        }
-        Lesson::Crash => big("unplug", None, "Send a job and pull the plug"),
-        Lesson::CatchUp if look.away => big("schedulers", Some("1"), "Start the scheduler"),
-        Lesson::CatchUp => big("outage", None, "Stop the scheduler for a day"),
+        Lesson::EveryHour => step("skip", None, "Skip to the next job"),
+        Lesson::Retry => step("wobble", None, "Send a wobbly job"),
+        Lesson::Crash if any(look, Plug::Pulled) => html! {
+            @if !is_done { p.wait { "Nobody renews the lease. Wait for it to run out…" } }
+            (press("plug-in", None, "chip again", &html! { "Plug the worker in again" }))
+        },
+        Lesson::Crash => step("unplug", None, "Send a job and pull the plug"),
+        Lesson::CatchUp if look.away => step("schedulers", Some("1"), "Start the scheduler"),
+        Lesson::CatchUp => step("outage", None, "Stop the scheduler for a day"),
     }
 }
 
@@ -171,6 +174,7 @@ fn lesson(view: &View, look: &Look) -> Markup {
     let name = view.pet.name.as_str();
     let (task, below) = line(open);
     let next = Lesson::ALL.get(open.number()).copied();
+    let fact = progress.fact(open);
     html! {
         section #lesson.lesson.card aria-labelledby="lesson-title" {
             div.lesson-head {
@@ -193,26 +197,28 @@ fn lesson(view: &View, look: &Look) -> Markup {
                 div.lesson-words {
                     h2 #lesson-title tabindex="-1" { (open.number()) ". " (title(open)) }
                     p { (about(open, name)) }
-                    p.goal data-done[progress.fact(open).is_some()] {
-                        span.goal-mark { (icon(if progress.fact(open).is_some() { "check" } else { "flag" })) }
+                    p.goal data-done[fact.is_some()] {
+                        span.goal-mark { (icon(if fact.is_some() { "check" } else { "flag" })) }
                         span { strong { "Goal: " } (goal(open, name)) }
-                    }
-                    @if let Some(fact) = progress.fact(open) {
-                        p.happened { strong { "You did it. " } (happened(view, fact)) }
                     }
                     div.lesson-buttons {
                         (begin(open, view, look))
-                        @if let (Some(next), true) = (next, progress.fact(open).is_some()) {
+                        @if let (Some(next), true) = (next, fact.is_some()) {
                             form method="post" action="/lab/lesson" data-deed="lesson" {
-                                button.chip.next-lesson name="value" value=(next.number()) { "Next: " (title(next)) (icon("right")) }
+                                button.primary.next-lesson name="value" value=(next.number()) { "Next: " (title(next)) (icon("right")) }
                             }
                         }
+                    }
+                }
+                div.lesson-side {
+                    (code::sample(&view.pet, task, below))
+                    @if let Some(fact) = fact {
+                        p.happened { strong { "You did it. " } (happened(view, fact)) }
                     }
                     @if next.is_none() && progress.count() == Lesson::ALL.len() {
                         p.happened { strong { "That was all of it. " } "You have seen what a job queue is for. Now break what you like." }
                     }
                 }
-                (code::sample(&view.pet, task, below))
             }
         }
     }
@@ -402,10 +408,17 @@ pub(super) fn door(view: &View) -> Markup {
                 h3 #door-title { (icon("flask")) "Try to break it" }
                 p.quiet { "Turn the clock, fail jobs, unplug workers: in a world of your own." }
             }
-            form method="post" action="/lab" {
-                input type="hidden" name="pet" value=(view.pet.name);
-                button.chip { "Take " (view.pet.name) " to the lab" (icon("right")) }
-            }
+            (way_in(&view.pet, "chip", &html! { "Take " (view.pet.name) " to the lab" (icon("right")) }))
+        }
+    }
+}
+
+/// A button that copies a pet into a new world.
+fn way_in(pet: &Pet, class: &str, inside: &Markup) -> Markup {
+    html! {
+        form method="post" action="/lab" {
+            input type="hidden" name="pet" value=(pet.name);
+            button class=(class) { (inside) }
         }
     }
 }
@@ -440,11 +453,15 @@ pub(crate) fn entrance(pets: &[Pet], shell: Shell) -> Markup {
                     h1 { "The lab" }
                     p.lead { "A world of your own, with a clock that you turn, two workers that you may unplug, and a scheduler that you may stop. Whatever you break in it, no pet comes to harm: yours stays at home, and a copy comes along." }
                     ol.syllabus { @for lesson in Lesson::ALL { li { (title(lesson)) } } }
-                    @for pet in pets {
-                        form method="post" action="/lab" {
-                            input type="hidden" name="pet" value=(pet.name);
-                            button.primary { "Take " (pet.name) " to the lab" }
-                        }
+                    @if let [pet] = pets { (way_in(pet, "primary", &html! { "Take " (pet.name) " to the lab" })) }
+                    @else if !pets.is_empty() {
+                        h2 { "Who comes along?" }
+                        ul.companions { @for pet in pets {
+                            li { (way_in(pet, "companion", &html! {
+                                (rig::head(Looks::of(pet)))
+                                span { span.unseen { "Take " } (pet.name) span.unseen { " to the lab" } }
+                            })) }
+                        } }
                     }
                     @if pets.is_empty() {
                         form method="post" action="/lab" { button.primary { "Borrow a cat and go in" } }

@@ -31,7 +31,7 @@ pub(crate) use self::lab::entrance;
 pub(crate) use self::layout::{Shell, Theme};
 pub(crate) use self::restart::Comeback;
 pub(crate) use self::settings::{Settings, settings};
-pub(crate) use self::small::{confirm, meadow, problem};
+pub(crate) use self::small::{Trouble, WayOn, confirm, meadow, problem};
 pub(crate) use self::today::Today;
 pub(crate) use self::when::Zone;
 use self::words::{Reader, changed, lines};

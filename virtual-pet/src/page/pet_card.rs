@@ -15,6 +15,9 @@ use crate::pet::{
 };
 use crate::web::encoded;
 
+/// Letters of a name that stand on one line, at the size that most names have.
+const LONG_NAME: usize = 14;
+
 /// The whole card.
 pub(super) fn card(view: &View) -> Markup {
     let keys = [Key::random(), Key::random(), Key::random()];
@@ -81,7 +84,7 @@ pub(super) fn plate(view: &View) -> Markup {
     html! {
         div #plate.plate {
             div {
-                h1 { (pet.name) }
+                h1 data-long[pet.name.as_str().chars().count() > LONG_NAME] { (pet.name) }
                 p.quiet { (kind(pet)) span.age { ", " (age(pet)) } }
             }
             span.mood data-mood=(mood) { (mood) }
@@ -170,10 +173,10 @@ fn button(view: &View, action: Action, key: Option<&Key>) -> Markup {
     html! {
         form method="post" action=(view.action_path(action)) data-action=(action) {
             @if let Some(key) = key { input type="hidden" name="req" value=(key.secret()); }
-            button.action data-kind=(action) aria-disabled=[off.is_some().then_some("true")] {
+            button.action data-kind=(action) aria-disabled=[off.map(|_| "true")] data-says=[off.map(|off| off.says)] {
                 (icon(picture))
                 strong { (verb(action)) }
-                small { (off.unwrap_or(&effect)) }
+                small { (off.map_or(effect.as_str(), |off| off.because)) }
                 kbd aria-hidden="true" { (hint) }
             }
         }
@@ -190,11 +193,20 @@ pub(super) fn verb(action: Action) -> &'static str {
     }
 }
 
-/// Why an action is not to be had now, in two or three words.
-fn off_because(view: &View, action: Action) -> Option<&'static str> {
+/// Why an action is not to be had now.
+#[derive(Clone, Copy)]
+struct Off {
+    /// In two or three words, on its button.
+    because: &'static str,
+    /// What the pet says if it is pressed all the same.
+    says: &'static str,
+}
+
+fn off_because(view: &View, action: Action) -> Option<Off> {
     let pet = &view.pet;
+    let off = |because, says| Some(Off { because, says });
     if pet.visitors == Visitors::Look && view.standing == By::Visitor {
-        return Some("its keeper only");
+        return off("its keeper only", "Only my keeper can do that. A pat?");
     }
     let tried = match action {
         Action::Feed => pet.feed(&view.rules, view.now).map(drop),
@@ -202,12 +214,14 @@ fn off_because(view: &View, action: Action) -> Option<&'static str> {
         Action::Sleep => pet.may_sleep(view.now),
         Action::Wake => pet.wake(view.now).map(drop),
     };
-    Some(match tried.err()?.code {
-        RefusalCode::NotHatched => "after hatching",
-        RefusalCode::Asleep | RefusalCode::AlreadyAsleep => "after the nap",
-        RefusalCode::AlreadyAwake => "it is awake",
-        RefusalCode::TooTired => "needs 2 energy",
-    })
+    match tried.err()?.code {
+        RefusalCode::NotHatched => off("after hatching", "Let me hatch first."),
+        RefusalCode::Asleep | RefusalCode::AlreadyAsleep => {
+            off("after the nap", "Zzz… after my nap.")
+        }
+        RefusalCode::AlreadyAwake => off("it is awake", "I am awake already."),
+        RefusalCode::TooTired => off("needs 2 energy", "I need 2 energy for that. A nap helps."),
+    }
 }
 
 /// One line that says why things are as they are.

@@ -65,18 +65,37 @@ pub(crate) fn meadow(pet: &Pet, until: Option<&str>, shell: Shell) -> Markup {
     )
 }
 
-/// Why there is no other page; `back` leads to the pet that it is about. Where the server is at fault the pet sleeps soundly.
-pub(crate) fn problem(status: u16, words: &str, back: Option<&str>, shell: Shell) -> Markup {
+/// What went wrong, for people.
+#[derive(Debug)]
+pub(crate) struct Trouble<'a> {
+    pub(crate) status: u16,
+    pub(crate) title: &'a str,
+    pub(crate) words: &'a str,
+    pub(crate) way_on: WayOn<'a>,
+}
+
+/// Where one goes from a page that says what went wrong.
+#[derive(Debug)]
+pub(crate) enum WayOn<'a> {
+    /// To the pet of that name.
+    Pet(&'a str),
+    /// To a new pet.
+    Adopt,
+    /// To a new world in the lab.
+    Lab,
+    /// To this browser's own pet, if it has one.
+    Home,
+    /// To the same page.
+    Again,
+}
+
+/// Why there is no other page. Where the server is at fault the pet sleeps soundly.
+pub(crate) fn problem(trouble: &Trouble<'_>, shell: Shell) -> Markup {
+    let Trouble { status, title, .. } = *trouble;
     let mood = match status {
         429 => Mood::Peckish,
         ..500 => Mood::Tired,
         _ => Mood::Asleep,
-    };
-    let title = match status {
-        404 => "Nobody here",
-        429 => "Easy",
-        503 => "One moment",
-        _ => "Sorry",
     };
     let looks = Looks {
         species: Species::Cat,
@@ -84,21 +103,22 @@ pub(crate) fn problem(status: u16, words: &str, back: Option<&str>, shell: Shell
         stage: Stage::Kid,
         mood,
     };
+    let (path, label) = match trouble.way_on {
+        WayOn::Pet(name) => (format!("/pet/{}", encoded(name)), format!("Back to {name}")),
+        WayOn::Adopt => ("/adopt".to_owned(), "Adopt a pet".to_owned()),
+        WayOn::Lab => ("/lab".to_owned(), "To the lab".to_owned()),
+        WayOn::Home => ("/".to_owned(), "Go home".to_owned()),
+        WayOn::Again => (String::new(), "Try again".to_owned()),
+    };
     small(
         title,
         shell,
         looks,
         &html! {
             h1 { (title) }
-            p.lead { (words) }
+            p.lead { (trouble.words) }
             @if status == 503 { p.quiet data-retry { "This page tries again by itself." } }
-            @if let Some(name) = back {
-                p { a.primary href=(format!("/pet/{}", encoded(name))) { "Back to " (name) } }
-            } @else if status < 500 {
-                p { a.primary href="/adopt" { "Adopt a pet" } }
-            } @else {
-                p { a.primary href="" { "Try again" } }
-            }
+            p { a.primary href=(path) { (label) } }
             p.quiet { "Code " (status) }
         },
     )

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::App;
 use super::input::Path;
 use super::problem::Problem;
+use crate::page::{Trouble, WayOn};
 
 macro_rules! assets {
     ($($name:literal)+) => {
@@ -174,13 +175,13 @@ pub(super) async fn service_worker() -> Response {
 
 /// `GET /offline`: what the service worker keeps for a lost connection.
 pub(super) async fn offline(State(app): State<App>, headers: HeaderMap) -> Response {
-    let page = crate::page::problem(
-        503,
-        "There is no connection just now. Your pet is safe on the server.",
-        None,
-        app.shell(&headers),
-    );
-    page.into_response()
+    let trouble = Trouble {
+        status: 503,
+        title: "One moment",
+        words: "There is no connection just now. Your pet is safe on the server.",
+        way_on: WayOn::Again,
+    };
+    crate::page::problem(&trouble, app.shell(&headers)).into_response()
 }
 
 /// A page, compressed if the client takes that.

@@ -13,7 +13,7 @@ use super::limits::Deed;
 use super::wants::Wants;
 use crate::game::GameError;
 use crate::lab::{LEFT, NoWorld};
-use crate::page::Shell;
+use crate::page::{Shell, Trouble, WayOn};
 use crate::pet::{BadName, UnknownWord, in_words};
 
 /// Why a request was not done. Nothing was changed, except perhaps after a store error.
@@ -152,11 +152,57 @@ impl Problem {
         }
     }
 
+    /// The heading of its page.
+    fn title(&self) -> &'static str {
+        match self {
+            Self::Game(GameError::NoSuchPet { .. }) => "Nobody here",
+            Self::NoSuchPage => "Nothing here",
+            Self::NoLab => "The lab is closed",
+            Self::NotInTheLab => "Your world is gone",
+            Self::TooManyPets(_) => "A full house",
+            Self::TooFast { .. } => "One moment",
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => "One moment",
+            _ => "Sorry",
+        }
+    }
+
+    /// What its page says: as programs are told, but for what only they can use.
+    fn words(&self) -> String {
+        match self {
+            Self::Game(GameError::NoSuchPet { name }) => {
+                format!("Nobody called {name} lives here. Adopt one?")
+            }
+            Self::NotInTheLab => {
+                "A world in the lab is thrown away half an hour after its last press, or when you leave it. A new one is quickly made.".to_owned()
+            }
+            _ => self.to_string(),
+        }
+    }
+
+    /// Where its page leads.
+    fn way_on(&self) -> WayOn<'_> {
+        match self {
+            Self::Game(
+                GameError::NoSuchPet { .. }
+                | GameError::NameTaken { .. }
+                | GameError::NameBlocked { .. },
+            ) => WayOn::Adopt,
+            Self::NotInTheLab => WayOn::Lab,
+            _ if self.status().is_server_error() => WayOn::Again,
+            _ => self.pet().map_or(WayOn::Home, WayOn::Pet),
+        }
+    }
+
     fn answer(&self, wants: Wants, shell: Shell) -> Response {
         let mut response = match wants {
             Wants::Html => {
-                crate::page::problem(self.status().as_u16(), &self.to_string(), self.pet(), shell)
-                    .into_response()
+                let trouble = Trouble {
+                    status: self.status().as_u16(),
+                    title: self.title(),
+                    words: &self.words(),
+                    way_on: self.way_on(),
+                };
+                crate::page::problem(&trouble, shell).into_response()
             }
             Wants::Json => axum::Json(json!({
                 "error": self.code(),

@@ -79,18 +79,23 @@ test("a pet that is let go can be taken back", async () => {
 });
 
 test("the pets of a browser are a key apart, and no more than are allowed", async () => {
-  const page = await visit(browser, game.url);
-  await adoptHere(page, "One");
-  await adoptHere(page, "Two");
+  const page = await visit(browser, game.url, { viewport: { width: 390, height: 844 } });
+  await adoptHere(page, "First-of-the-two-friends");
+  await adoptHere(page, "Second-of-the-two");
   assert.equal(await page.locator("nav .pet-chip").count(), 2);
+  // There is no room for both: the one on show is in sight.
+  assert.ok(await page.evaluate(() => document.querySelector(".pet-chip[aria-current]").getBoundingClientRect().right <= innerWidth));
   await page.keyboard.press("]");
-  await page.waitForURL("**/pet/One");
+  await page.waitForURL("**/pet/First-of-the-two-friends");
   await live(page);
   await page.keyboard.press("[");
-  await page.waitForURL("**/pet/Two");
+  await page.waitForURL("**/pet/Second-of-the-two");
   await live(page);
   await page.goto(game.url);
-  await page.waitForURL("**/pet/Two");
+  await page.waitForURL("**/pet/Second-of-the-two");
+  await page.goto(`${game.url}/lab`);
+  await page.waitForSelector("text=Who comes along?");
+  assert.equal(await page.getByRole("button", { name: /^Take (First|Second)-of-the-two.* to the lab$/ }).count(), 2);
   await page.goto(`${game.url}/adopt`);
   await page.fill("#name", "Three");
   await page.click("form .primary");

@@ -44,6 +44,7 @@ test("a bunny is adopted, hatches by its job, plays, sleeps and is woken by its 
   await picture(page, "playing-light-1280");
   await button(page, "feed").click();
   await page.waitForSelector(".pet[data-act=eating]");
+  assert.match(await page.innerText("#bubble"), /Nom nom nom!|Yum!/);
   await untilGauge(page, "hunger", 0);
   await page.waitForSelector(".pet[data-mood=happy]:not([data-act])");
 
@@ -72,9 +73,27 @@ test("a button that is off explains itself and changes nothing", async () => {
   // The browser counts aria-disabled as off; a player may press it all the same.
   await button(page, "play").click({ force: true });
   await page.waitForSelector(".pet[data-act=refuse]");
-  await page.waitForSelector("#sr >> text=needs 2 energy");
+  await page.waitForSelector("#sr >> text=I need 2 energy for that");
+  assert.equal(await page.innerText("#bubble"), "I need 2 energy for that. A nap helps.");
   assert.equal(await gauge(page, "energy"), 0);
   assert.deepEqual(page.complaints, []);
+});
+
+test("a pet that is fed though it is full says so, and the bowl shows how hungry it is", async () => {
+  await adopt(game.url, "Bowl", "bear", "cocoa");
+  const page = await visit(browser, game.url);
+  await page.goto(`${game.url}/pet/Bowl`);
+  await live(page);
+  await button(page, "feed").click();
+  await page.waitForSelector("#bubble >> text=I am full, but thank you.");
+  const heap = () => page.evaluate(() => { const { transform, opacity } = getComputedStyle(document.querySelector(".food")); return [transform, opacity].join(" "); });
+  assert.equal(await heap(), "none 1");
+  for (let hunger = 0; hunger < 4; hunger++) {
+    if (hunger === 3) await act(game.url, "Bowl", "sleep").then(() => act(game.url, "Bowl", "wake"));
+    await act(game.url, "Bowl", "play");
+  }
+  await page.waitForSelector(".pet[data-mood=peckish]:not([data-act])");
+  await page.waitForFunction(() => getComputedStyle(document.querySelector(".food")).transform === "matrix(1, 0, 0, 0.55, 0, 0)");
 });
 
 test("waking by hand cancels the job", async () => {

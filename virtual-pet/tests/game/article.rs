@@ -81,6 +81,11 @@ fn an_unknown_pet_is_404_with_how_to_adopt_one() {
     let page = page.send();
     assert_eq!(page.status, 404);
     assert!(page.body.contains("&lt;script&gt;") && !page.body.contains("<script>"));
+    assert!(
+        page.body.contains("lives here. Adopt one?</p>"),
+        "people have no use for the API: {}",
+        page.body
+    );
 }
 
 #[test]

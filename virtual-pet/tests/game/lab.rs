@@ -435,6 +435,11 @@ fn a_game_without_the_lab_has_no_door_to_it_and_says_so_to_whoever_knocks() {
     let page = in_html(server.request("GET", "/lab"));
     assert_eq!(page.status, 404);
     assert!(page.body.contains(told), "{}", page.body);
+    assert!(page.body.contains("<h1>The lab is closed</h1>"));
+    assert!(
+        page.body
+            .contains(r#"<a class="primary" href="/">Go home</a>"#)
+    );
     for (method, path) in [
         ("POST", "/lab"),
         ("GET", "/lab/jobs"),
