@@ -155,7 +155,7 @@ fn begin(lesson: Lesson, view: &View, look: &Look) -> Markup {
         Lesson::Retry => step("wobble", None, "Send a wobbly job"),
         Lesson::Crash if any(look, Plug::Pulled) => html! {
             @if !is_done { p.wait { "Nobody renews the lease. Wait for it to run out…" } }
-            (press("plug-in", None, "chip again", &html! { "Plug the worker in again" }))
+            (press("plug-in", None, "chip again", &html! { "Plug it in again" }))
         },
         Lesson::Crash => step("unplug", None, "Send a job and pull the plug"),
         Lesson::CatchUp if look.away => step("schedulers", Some("1"), "Start the scheduler"),
