@@ -133,7 +133,7 @@ fn line(lesson: Lesson) -> (&'static str, [&'static str; 2]) {
         Lesson::CatchUp => (
             "chime",
             [
-                "or Missed::All { cap: 100 }, or Missed::Skip",
+                "or All { cap: 100 }, or Skip",
                 "RQ Scheduler: one late run, and on from there",
             ],
         ),
@@ -375,20 +375,20 @@ fn verdict(view: &View, line: &LedgerLine) -> String {
     };
     let slots = match line.slots {
         0 | 1 => time(line.last),
-        count => format!("{count} slots, {} to {}", time(line.first), time(line.last)),
+        count => format!("{count} slots up to {}", time(line.last)),
     };
     match &line.verdict {
         Verdict::Fired { .. } => {
             let late = line.decided_at.since(line.last);
-            if line.slots > 1 && late.as_secs() > 0 {
-                format!(
+            match (line.slots > 1, late.as_secs() > 0) {
+                (true, true) => format!(
                     "{slots}: a run each, made up for at {}",
                     time(line.decided_at)
-                )
-            } else if late.as_secs() > 0 {
-                format!("{slots}: ran, {} late", in_words(late))
-            } else {
-                format!("{slots}: ran on time")
+                ),
+                // The last was on time; of those before it the line knows no more than that each had its run.
+                (true, false) => format!("{slots}: a run each"),
+                (false, true) => format!("{slots}: ran, {} late", in_words(late)),
+                (false, false) => format!("{slots}: ran on time"),
             }
         }
         Verdict::Coalesced { into } => {
