@@ -9,7 +9,7 @@ import pytest
 import redis
 import rq
 
-from conftest import BIN, free_port, wait_for
+from conftest import BIN, certify, free_port, wait_for
 
 pytestmark = pytest.mark.skipif(rq.VERSION.startswith("2."), reason="nothing here depends on RQ's version")
 
@@ -20,14 +20,7 @@ SECRET = "p@ss/word"
 def server(tmp_path_factory):
     """A server with TCP, TLS and a socket, on which nobody may do anything but the user `ann`."""
     folder = tmp_path_factory.mktemp("tls")
-
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=tests", "-days", "2")
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "request", "-subj", "/CN=localhost")
-    (folder / "names").write_text("subjectAltName=DNS:localhost")
-    openssl("x509", "-req", "-in", "request", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-out", "crt", "-days", "2", "-extfile", "names")
+    certify(folder)
     tcp, tls, socket = free_port(), free_port(), folder / "socket"
     with open(folder / "log", "w") as log:
         child = subprocess.Popen(

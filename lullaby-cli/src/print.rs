@@ -191,6 +191,7 @@ pub(crate) fn job_json(job: &Job) -> Value {
         "ttl": seconds(options.ttl),
         "result_ttl": seconds(options.result_ttl),
         "failure_ttl": seconds(options.failure_ttl),
+        "webhooks": options.webhooks,
         "stop_requested": job.stop_requested,
         "result": result,
         "error": job.error,

@@ -133,7 +133,7 @@ impl Context {
             .collect();
         let execution = self.0.execution.clone();
         match self.0.lullaby.store().save_meta(execution, patch).await? {
-            Settled::Done => Ok(()),
+            Settled::Done | Settled::LeftToOthers => Ok(()),
             Settled::TakenOver => Err(Error::taken_over(format!(
                 "job {} was taken over by another execution while this one ran; its notes were not written",
                 self.id()

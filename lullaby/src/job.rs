@@ -18,6 +18,7 @@ use crate::repeat::Repeat;
 use crate::retry::Retry;
 use crate::schedule::Slot;
 use crate::task::Task;
+use crate::webhook::{self, Webhook};
 
 /// RQ's `Queue.DEFAULT_TIMEOUT`: a job may run for 180 s.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(180);
@@ -364,6 +365,9 @@ pub struct JobOptions {
     /// How many jobs like it may be queued or running at once.
     #[serde(default)]
     pub rate_limit: Option<RateLimit>,
+    /// Who is told by HTTP how it has ended.
+    #[serde(default)]
+    pub webhooks: Vec<Webhook>,
     /// Enters its queue at the front. Whoever requeues a job that has a rate limit decides it anew.
     pub at_front: bool,
 }
@@ -379,6 +383,7 @@ impl Default for JobOptions {
             repeat: None,
             callbacks: Callbacks::default(),
             rate_limit: None,
+            webhooks: Vec::new(),
             at_front: false,
         }
     }
@@ -628,6 +633,13 @@ impl<O> NewJob<O> {
         self
     }
 
+    /// Tells this receiver by HTTP when it has ended so. May be called several times, at most
+    /// [`MAX_WEBHOOKS`](crate::webhook::MAX_WEBHOOKS).
+    pub fn webhook(mut self, webhook: Webhook) -> Self {
+        self.options.webhooks.push(webhook);
+        self
+    }
+
     /// One note of the application's own.
     pub fn meta(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.meta.insert(key.to_owned(), value.into());
@@ -686,6 +698,7 @@ impl<O> NewJob<O> {
         if let Some(limit) = &self.options.rate_limit {
             limit.check()?;
         }
+        webhook::check_all(&self.options.webhooks)?;
         Ok(JobTemplate {
             queue: self.queue.unwrap_or_else(|| queue.clone()),
             task: self.task,

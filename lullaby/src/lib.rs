@@ -59,6 +59,8 @@ pub mod job;
 mod maintenance;
 mod metrics;
 pub mod payload;
+#[cfg(any(feature = "redis", feature = "webhooks"))]
+mod python_json;
 mod queue;
 mod rate_limit;
 mod repeat;
@@ -69,6 +71,7 @@ mod shutdown;
 pub mod store;
 pub mod task;
 pub mod testing;
+pub mod webhook;
 mod why;
 pub mod worker;
 
@@ -88,6 +91,7 @@ pub use schedule::{Missed, Overlap};
 pub use scheduler::{Declaration, Difference, Entry, FieldChange, ScheduleBuilder, Scheduler};
 pub use shutdown::{Shutdown, Stop};
 pub use task::{Failure, Handler, Task, Tasks};
+pub use webhook::Webhook;
 pub use why::{Fate, WhyJob, WhySlot};
 pub use worker::Worker;
 

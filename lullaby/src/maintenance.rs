@@ -8,6 +8,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::shutdown::{Shutdown, Stop};
 use crate::store::{Store, Topic};
+use crate::webhook::Deliveries;
 
 const BATCH: usize = 1000;
 
@@ -15,7 +16,12 @@ const BATCH: usize = 1000;
 const CLOCKS_PART: i64 = 1000;
 
 /// Reaps and sweeps until `shutdown`. Store errors pause it and never end it.
-pub(crate) async fn run(lullaby: &Lullaby, lease: Duration, shutdown: &Shutdown) {
+pub(crate) async fn run(
+    lullaby: &Lullaby,
+    lease: Duration,
+    deliveries: &Deliveries,
+    shutdown: &Shutdown,
+) {
     let clock = lullaby.clock().as_ref();
     let store = lullaby.store().as_ref();
     let mut orphans = store.signals().listen(Topic::Orphans);
@@ -24,9 +30,10 @@ pub(crate) async fn run(lullaby: &Lullaby, lease: Duration, shutdown: &Shutdown)
     while shutdown.state() == Stop::No {
         orphans.reset();
         let expired = trust.leases_count(clock, store.interruptions());
-        let work = lullaby
-            .health()
-            .watch("maintenance", clock, keep_house(store, expired));
+        let work =
+            lullaby
+                .health()
+                .watch("maintenance", clock, keep_house(store, expired, deliveries));
         let wake = match work.await {
             Ok(_) => {
                 pause.reset();
@@ -52,7 +59,11 @@ pub(crate) async fn run(lullaby: &Lullaby, lease: Duration, shutdown: &Shutdown)
 }
 
 /// Returns every orphan and drops everything past its time; true if there was any.
-pub(crate) async fn keep_house(store: &dyn Store, expired: bool) -> Result<bool> {
+pub(crate) async fn keep_house(
+    store: &dyn Store,
+    expired: bool,
+    deliveries: &Deliveries,
+) -> Result<bool> {
     let mut any = false;
     loop {
         let reaped = store.reap(expired, BATCH).await?;
@@ -62,6 +73,7 @@ pub(crate) async fn keep_house(store: &dyn Store, expired: bool) -> Result<bool>
         for id in &reaped.poisoned {
             tracing::error!(job = %id, "lost with its worker too often: failed");
         }
+        deliveries.tell_of_poisoned(&reaped.poisoned).await;
         let count = reaped.returned.len() + reaped.poisoned.len();
         any |= count > 0;
         if count > 0 {

@@ -42,7 +42,7 @@ use crate::task::Tasks;
 use crate::worker::{Crew, Worker};
 use crate::{maintenance, scheduler};
 
-/// A store in memory, a worker and a scheduler on a [`ManualClock`]: nothing moves unless told to.
+/// A store in memory, a worker and a scheduler on a [`ManualClock`]: nothing moves unless told to. It sends no [webhooks](crate::Webhook).
 ///
 /// Use it in a current-thread runtime (`#[tokio::test]`'s default).
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Sandbox {
         self.crew.renew().await?;
         loop {
             let due = scheduler::move_everything_due(store).await?;
-            let mut moved = maintenance::keep_house(store, true).await?;
+            let mut moved = maintenance::keep_house(store, true, &self.crew.deliveries).await?;
             while self.crew.claim(self.crew.free()).await? > 0 {
                 moved = true;
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lullaby::store::redis::serializer::Serializer;
-use lullaby::{JobId, Lullaby, NewJob, RateLimit, Timestamp};
+use lullaby::{JobId, Lullaby, NewJob, RateLimit, Timestamp, Webhook};
 use serde_json::json;
 
 use crate::call::call;
@@ -41,6 +41,9 @@ pub(crate) struct Enqueue {
     /// Let only so many jobs of this key be queued or run at once: api=3
     #[arg(long, value_name = "KEY=JOBS", value_parser = rate_limit)]
     rate_limit: Option<RateLimit>,
+    /// Have its worker tell this URL, by POST, when it has finished or failed: failed=https://example.com/hook; may be given several times
+    #[arg(long, value_name = "STATUS=URL", value_parser = webhook)]
+    webhook: Vec<Webhook>,
     /// How the call is written in Redis: pickle, as RQ's workers expect, or json for those started with `-S json`
     #[arg(long, value_name = "FORMAT", value_parser = ["pickle", "json"])]
     serializer: Option<String>,
@@ -70,6 +73,9 @@ impl Enqueue {
         if let Some(limit) = &self.rate_limit {
             job = job.rate_limit(limit.clone());
         }
+        for webhook in &self.webhook {
+            job = job.webhook(webhook.clone());
+        }
         let queue = lullaby.queue(&self.queue)?;
         let handle = match (self.delay, self.at) {
             (Some(delay), _) => queue.enqueue_in(delay, job).await?,
@@ -95,6 +101,15 @@ fn rate_limit(text: &str) -> Result<RateLimit, String> {
     RateLimit::new(key, jobs).map_err(|error| error.to_string())
 }
 
+/// `failed=https://example.com/hook`
+fn webhook(text: &str) -> Result<Webhook, String> {
+    let (status, url) = text.split_once('=').ok_or_else(|| {
+        format!("expected STATUS=URL, as in failed=https://example.com/hook, got {text:?}")
+    })?;
+    let hook = status.parse().and_then(|status| Webhook::post(url, status));
+    hook.map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +120,22 @@ mod tests {
         assert_eq!(read, RateLimit::new("user=7", 3).expect("fine"));
         for text in ["api", "api=", "api=many", "api=-1", "api=0", "=3"] {
             assert!(rate_limit(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_is_read_up_to_its_first_equals_sign() {
+        let read = webhook("failed=http://a/?b=c").expect("read");
+        assert_eq!(read.url, "http://a/?b=c");
+        assert_eq!(read.job_status, lullaby::Status::Failed);
+        for text in [
+            "http://a/",
+            "=http://a/",
+            "queued=http://a/",
+            "failed=",
+            "failed=a",
+        ] {
+            assert!(webhook(text).is_err(), "{text}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `lullaby job ID`
 
+use lullaby::webhook::Method;
 use lullaby::{Attempt, Job, JobId, Lullaby, Timestamp};
 use serde_json::json;
 
@@ -109,6 +110,14 @@ fn text(job: &Job, history: &[Attempt], now: Timestamp, why: &str) -> String {
     if let Some(limit) = &template.options.rate_limit {
         let text = format!("{} of {:?} at once", limit.concurrency, limit.key);
         lines.push(("rate limit", text));
+    }
+    for webhook in &template.options.webhooks {
+        let method = match webhook.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
+        let text = format!("when {}: {method} {}", webhook.job_status, webhook.url);
+        lines.push(("webhook", text));
     }
     for (name, at) in [
         ("created", Some(job.created_at)),

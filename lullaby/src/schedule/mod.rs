@@ -26,6 +26,7 @@ pub use self::foresight::{Collision, Collisions, Foreseen, JOBS_A_SECOND, collis
 pub use self::ledger::{LEDGER_LINES, LedgerLine, Verdict};
 pub use self::overlap::{Buffered, Given, Overlap, WATCHED_JOBS, is_alive};
 pub use self::trigger::{MOST_TIMES, Trigger};
+#[cfg(feature = "redis")]
 pub(crate) use self::zone::Zone;
 
 use crate::clock::Timestamp;

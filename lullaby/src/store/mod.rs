@@ -165,6 +165,12 @@ pub trait Work: fmt::Debug + Send + Sync + 'static {
     /// Takes a worker off the list.
     async fn retire_worker(&self, name: &str) -> Result<()>;
 
+    /// Jobs with [webhooks](crate::Webhook) that claims of this process have failed since it was last asked, as nobody can make sense of
+    /// their calls. Only a store that other programs share has any.
+    fn take_refused(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
     /// What somebody told this worker since it was last asked; [`Topic::Control`] is raised when there is something. Only a store that
     /// other programs share has any.
     async fn take_commands(&self, _worker: &str) -> Result<Vec<WorkerCommand>> {
@@ -246,6 +252,8 @@ pub enum Ending {
 pub enum Settled {
     /// Written.
     Done,
+    /// Written, and the job goes on: others may be able to honour it. Only after [`Ending::CannotHonour`].
+    LeftToOthers,
     /// Another execution owns the job by now, or nobody; nothing was written.
     TakenOver,
 }

@@ -16,6 +16,7 @@ use crate::job::{Execution, Job, QueueName, Token};
 use crate::shutdown::{Shutdown, Stop};
 use crate::store::{Claim, Ending, Renewed, Settled, Settlement};
 use crate::task::Tasks;
+use crate::webhook::{Deliveries, Notice};
 
 /// What a running job is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -42,6 +43,7 @@ pub(crate) struct Crew {
     pub(crate) concurrency: usize,
     pub(crate) lease: Duration,
     pub(crate) blocking: Semaphore,
+    pub(crate) deliveries: Deliveries,
     order: QueueOrder,
     /// Counts claims, to begin each with another queue when they take turns.
     turn: AtomicUsize,
@@ -59,6 +61,7 @@ pub(crate) struct Crew {
 struct Hand {
     execution: Execution,
     orders: watch::Sender<Order>,
+    notice: Option<Box<Notice>>,
 }
 
 impl Crew {
@@ -77,6 +80,7 @@ impl Crew {
         lease: Duration,
     ) -> Self {
         Self {
+            deliveries: Deliveries::new(lullaby.clone()),
             lullaby,
             tasks,
             name,
@@ -138,6 +142,9 @@ impl Crew {
         for job in jobs {
             self.start(job);
         }
+        for job in self.lullaby.store().take_refused() {
+            self.deliveries.tell_of_failed(&job);
+        }
         Ok(count)
     }
 
@@ -150,6 +157,7 @@ impl Crew {
         let hand = Hand {
             execution: execution.clone(),
             orders: orders.clone(),
+            notice: self.deliveries.note(&job),
         };
         self.hands().insert(execution.token, hand);
         self.unsettled.send_modify(|count| *count += 1);
@@ -169,9 +177,14 @@ impl Crew {
 
     /// The execution is not ours any more; there is nothing to settle.
     pub(super) fn forget(&self, token: Token) {
-        if self.hands().remove(&token).is_some() {
-            self.unsettled.send_modify(|count| *count -= 1);
-        }
+        self.let_go(token);
+    }
+
+    /// Answers who is to hear of its end.
+    fn let_go(&self, token: Token) -> Option<Box<Notice>> {
+        let hand = self.hands().remove(&token)?;
+        self.unsettled.send_modify(|count| *count -= 1);
+        hand.notice
     }
 
     /// Tells the store of every ending that it has not heard of, in one step; answers how many. On an error they are kept.
@@ -188,7 +201,10 @@ impl Crew {
                     if answer == Settled::TakenOver {
                         tracing::warn!(job = %settlement.execution.job, "ended, but another execution had taken over; nothing was written");
                     }
-                    self.forget(settlement.execution.token);
+                    let notice = self.let_go(settlement.execution.token);
+                    if let Some(notice) = notice.filter(|_| answer == Settled::Done) {
+                        self.deliveries.tell(*notice, &settlement.ending);
+                    }
                 }
                 Ok(batch.len())
             }

@@ -59,10 +59,11 @@ impl Worker {
 
     /// Runs until `shutdown`: a warm one ends when the running jobs have (or the time given by
     /// [`drain_within`](WorkerBuilder::drain_within) is over), a cold one gives them back at once. In burst mode also ends when its queues
-    /// are empty. Dropping the future is as a crash: its handlers are dropped too (a blocking one goes on to its end), nothing is settled any more,
+    /// are empty. [Webhooks](crate::Webhook) under way get 3 s after a stop, and all their time in burst mode. Dropping the future is as a crash: its handlers are dropped too (a blocking one goes on to its end), nothing is settled any more,
     /// and its jobs come back by their leases.
     pub async fn run(self, shutdown: Shutdown) {
         let _crash = Crash(self.crew.clone());
+        self.crew.deliveries.begin();
         tracing::info!(worker = %self.crew.name, queues = ?self.crew.queues, concurrency = self.crew.concurrency, "worker started");
         // What must go on while running jobs drain ends by this second switch.
         let settled = Shutdown::new();
@@ -96,10 +97,11 @@ impl Worker {
                 }
             });
         }
-        let lullaby = self.crew.lullaby.clone();
-        let lease = self.crew.lease;
+        let crew = self.crew.clone();
         let end = settled.clone();
-        duties.spawn(async move { maintenance::run(&lullaby, lease, &end).await });
+        duties.spawn(async move {
+            maintenance::run(&crew.lullaby, crew.lease, &crew.deliveries, &end).await;
+        });
 
         self.claim_until(&shutdown).await;
         self.drain(&shutdown).await;
@@ -113,6 +115,7 @@ impl Worker {
         if let Some(Err(error)) = until(clock, clock.now() + GIVE_BACK_WITHIN, farewell).await {
             tracing::warn!(%error, "could not take this worker off the list");
         }
+        self.crew.deliveries.finish(&shutdown).await;
         self.crew.lullaby.health().retire("worker");
         tracing::info!(worker = %self.crew.name, "worker stopped");
     }
@@ -200,6 +203,7 @@ struct Crash(std::sync::Arc<Crew>);
 impl Drop for Crash {
     fn drop(&mut self) {
         self.0.order_all(Order::Forget);
+        self.0.deliveries.abandon();
     }
 }
 

@@ -9,6 +9,8 @@ mod beside_python;
 mod child;
 mod drivers;
 mod history;
+#[cfg(feature = "webhooks")]
+mod receiver;
 mod redis_server;
 mod snapshot;
 mod soak;
@@ -33,4 +35,6 @@ mod recur;
 mod repeat;
 mod slots;
 mod wake;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 mod work;

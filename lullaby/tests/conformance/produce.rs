@@ -7,7 +7,7 @@ use lullaby::job::{Callbacks, JobOptions, Status};
 use lullaby::payload::Payload;
 use lullaby::schedule::{Cause, ScheduleId, Slot};
 use lullaby::store::{Canceled, Deleted, Ending, Enqueued, Renewed, Requeued, Settled};
-use lullaby::{RateLimit, Repeat, Retry};
+use lullaby::{RateLimit, Repeat, Retry, Webhook};
 use serde_json::json;
 
 use crate::drivers::every_driver_passes;
@@ -96,6 +96,13 @@ async fn a_job_comes_back_as_it_was_given(world: World) {
             on_stopped: None,
         },
         rate_limit: RateLimit::new("mail: server 7", 2).ok(),
+        webhooks: vec![
+            Webhook::get("http://a.example/sent?id=7", Status::Finished).expect("fine"),
+            Webhook::post("https://b.example/lost", Status::Failed)
+                .expect("fine")
+                .header("x-key", "\"7\" µ")
+                .timeout(ms(60_000)),
+        ],
         at_front: true,
     };
     spec.slot = Some(Slot {

@@ -5,8 +5,9 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::pickle::{self, Document, Node, NodeId};
-use super::serializer::{Serializer, python_json};
+use super::serializer::Serializer;
 use super::zlib::{Inflated, MAX_INFLATED, deflate, inflate};
+use crate::python_json::python_json;
 
 /// A job's call, as far as it can be read.
 #[derive(Clone, Debug, PartialEq)]

@@ -22,7 +22,7 @@ use redis::Value;
 use serde_json::Map;
 
 use super::call::{Arguments, Call, Undecodable, decode_call, encode_call};
-use super::serializer::{Serializer, python_json};
+use super::serializer::Serializer;
 use crate::clock::{Timestamp, millis_up};
 use crate::error::{Error, Result};
 use crate::job::{
@@ -30,9 +30,11 @@ use crate::job::{
     JobOptions, JobSpec, JobTemplate, QueueName, Status, Token,
 };
 use crate::payload::Payload;
+use crate::python_json::python_json;
 use crate::rate_limit::RateLimit;
 use crate::repeat::Repeat;
 use crate::retry::{Backoff, Retry};
+use crate::webhook::{self, Webhook};
 
 pub(super) type Fields = Vec<(&'static str, Vec<u8>)>;
 
@@ -99,6 +101,9 @@ pub(super) fn fields(spec: &JobSpec, serializer: Serializer) -> Result<Fields> {
         fields.push(("rate_limit_key", limit.key.clone().into_bytes()));
         let concurrency = limit.concurrency.to_string().into_bytes();
         fields.push(("rate_limit_concurrency", concurrency));
+    }
+    if !options.webhooks.is_empty() {
+        fields.push(("webhooks", python_json(&options.webhooks)));
     }
     if !template.meta.is_empty() {
         let meta = serde_json::Value::Object(template.meta.clone());
@@ -334,7 +339,7 @@ impl<'a> Hash<'a> {
     pub(super) fn job(&self, id: &JobId) -> (Job, Option<Obstacle>) {
         let (task, payload, obstacle) = self.call();
         let status = self.status();
-        let options = self.options();
+        let options = self.options(id);
         let meta = self.meta().and_then(|bytes| Serializer::decode(bytes).ok());
         let mut template = JobTemplate {
             queue: QueueName::from_store(&self.text("origin").unwrap_or_default()),
@@ -462,6 +467,14 @@ impl<'a> Hash<'a> {
         })
     }
 
+    fn webhooks(&self, id: &JobId) -> Vec<Webhook> {
+        let read = self.bytes("webhooks").map(webhook::read_all);
+        read.unwrap_or(Ok(Vec::new())).unwrap_or_else(|why| {
+            tracing::warn!(job = %id, why, "its webhooks cannot be read; none of them is sent");
+            Vec::new()
+        })
+    }
+
     fn repeat(&self) -> Option<Repeat> {
         let list = |name| -> Vec<u64> {
             let list = self.bytes(name);
@@ -481,7 +494,7 @@ impl<'a> Hash<'a> {
         })
     }
 
-    fn options(&self) -> JobOptions {
+    fn options(&self, id: &JobId) -> JobOptions {
         let failures = self.failures();
         let retry = self
             .bytes("lullaby_retry")
@@ -508,6 +521,7 @@ impl<'a> Hash<'a> {
             repeat: self.repeat(),
             callbacks: self.callbacks(),
             rate_limit: self.rate_limit(),
+            webhooks: self.webhooks(id),
             at_front: self.bytes("enqueue_at_front") == Some(b"1"),
         }
     }

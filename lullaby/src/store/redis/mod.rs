@@ -162,6 +162,8 @@ struct Core {
     /// Whether the server is a node of a Redis Cluster, where keys of two slots cannot be in one step.
     in_cluster: AtomicBool,
     avoided: Mutex<Avoided>,
+    /// Failed by claims, and to be told of.
+    refused: Mutex<Vec<Job>>,
     walk: Mutex<Walk>,
     under_way: UnderWay,
 }
@@ -191,6 +193,7 @@ impl RedisStore {
             owner: format!("lullaby-{}", uuid::Uuid::new_v4().simple()),
             in_cluster: AtomicBool::new(false),
             avoided: Mutex::default(),
+            refused: Mutex::default(),
             walk: Mutex::default(),
             under_way: UnderWay::default(),
         });
@@ -262,6 +265,10 @@ impl Core {
 
     fn avoided(&self) -> MutexGuard<'_, Avoided> {
         self.avoided.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Vec<Job>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -336,6 +343,10 @@ impl Work for RedisStore {
     async fn retire_worker(&self, name: &str) -> Result<()> {
         self.core.ears.forget_worker(&self.core.keys.channel(name));
         self.core.retire(name).await
+    }
+
+    fn take_refused(&self) -> Vec<Job> {
+        std::mem::take(&mut *self.core.refused())
     }
 
     async fn take_commands(&self, worker: &str) -> Result<Vec<WorkerCommand>> {

@@ -27,6 +27,8 @@ const FIRST_AVOIDANCE: Duration = Duration::from_secs(1);
 const LONGEST_AVOIDANCE: Duration = Duration::from_secs(30);
 /// How many such jobs are remembered: each claim names them all.
 const MOST_AVOIDED: usize = 500;
+/// How many jobs that were refused wait for a worker to tell of them.
+const MOST_REFUSED: usize = 1000;
 /// How long this process pauses when it had to forget one. Else a queue with thousands of Python's jobs would go round and round.
 const FULL_PAUSE: Duration = Duration::from_millis(100);
 
@@ -167,7 +169,8 @@ impl Core {
     /// Calls that nobody here can run: those of Python's objects are Python's, and what is no call is put aside.
     async fn refuse(&self, refused: Vec<(Job, Obstacle)>) -> Result<()> {
         let mut settlements = Vec::new();
-        for (job, obstacle) in refused {
+        let mut jobs = Vec::new();
+        for (mut job, obstacle) in refused {
             let Some(execution) = job.execution() else {
                 continue;
             };
@@ -189,9 +192,22 @@ impl Core {
                     Ending::Failed { error: why }
                 }
             };
+            if let Ending::CannotHonour { error } | Ending::Failed { error } = &ending {
+                job.error = Some(error.clone());
+            }
             settlements.push(Settlement { execution, ending });
+            jobs.push(job);
         }
-        self.settle_all(&settlements).await?;
+        let settled = self.settle_all(&settlements).await?;
+        let failed = jobs.into_iter().zip(settled);
+        let failed = failed.filter(|(_, settled)| *settled == Settled::Done);
+        let told_of = failed.map(|(job, _)| job);
+        let told_of = told_of.filter(|job| !job.template.options.webhooks.is_empty());
+        let mut waiting = self.refused();
+        waiting.extend(told_of);
+        // Without a worker nobody takes them.
+        let surplus = waiting.len().saturating_sub(MOST_REFUSED);
+        waiting.drain(..surplus);
         Ok(())
     }
 
@@ -223,10 +239,10 @@ impl Core {
                 if told == 2 {
                     self.leave_alone(one.execution.job.clone());
                 }
-                outcomes.push(if told == 0 {
-                    Settled::TakenOver
-                } else {
-                    Settled::Done
+                outcomes.push(match told {
+                    0 => Settled::TakenOver,
+                    2 => Settled::LeftToOthers,
+                    _ => Settled::Done,
                 });
             }
             self.under_way.forget(tokens());

@@ -60,17 +60,18 @@ impl EnqueueStatement {
     /// The statement that enqueues this job.
     ///
     /// # Errors
-    /// If the job is made for a slot, is to replace another, depends on others, repeats, has callbacks or a rate limit: an INSERT can only take
+    /// If the job is made for a slot, is to replace another, depends on others, repeats, has callbacks, webhooks or a rate limit: an INSERT can only take
     /// in a plain new one.
     pub fn new(job: &JobSpec, clock: &dyn Clock) -> Result<Self> {
         let options = &job.template.options;
         let more = !job.depends_on.is_empty()
             || options.repeat.is_some()
             || !options.callbacks.is_empty()
+            || !options.webhooks.is_empty()
             || options.rate_limit.is_some();
         if job.slot.is_some() || job.on_existing == OnExisting::Replace || more {
             return Err(Error::invalid(
-                "expected a plain new job: one for a slot, one that replaces another, depends on others, repeats, has callbacks or a rate limit cannot be enqueued by an INSERT",
+                "expected a plain new job: one for a slot, one that replaces another, depends on others, repeats, has callbacks, webhooks or a rate limit cannot be enqueued by an INSERT",
             ));
         }
         let (template, options) = (&job.template, &job.template.options);

@@ -13,14 +13,14 @@ use crate::job::{JobId, JobSpec, OnExisting, Status};
 use crate::store::{Canceled, Deleted, Enqueued, Requeued, Topic};
 
 const INSERT: &str = "INSERT INTO lullaby_job (id, queue, status, pos, expires, created, due, enqueued, timeout, ttl, \
-     result_ttl, failure_ttl, at_front, task, subject, description, retry, slot, meta, payload, depends_on, repeat, callbacks, limit_key, limit_concurrency) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25) \
+     result_ttl, failure_ttl, at_front, task, subject, description, retry, slot, meta, payload, depends_on, repeat, callbacks, limit_key, limit_concurrency, webhooks) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26) \
      ON CONFLICT (id) DO NOTHING";
 
 /// As `INSERT`, for a job that waits: it keeps its key and when it was made, and loses everything else.
 const REPLACE: &str = "UPDATE lullaby_job SET queue = ?2, status = ?3, pos = ?4, expires = ?5, due = ?7, enqueued = ?8, \
      timeout = ?9, ttl = ?10, result_ttl = ?11, failure_ttl = ?12, at_front = ?13, task = ?14, subject = ?15, \
-     description = ?16, retry = ?17, slot = ?18, meta = ?19, payload = ?20, depends_on = ?21, repeat = ?22, callbacks = ?23, limit_key = ?24, limit_concurrency = ?25, token = NULL, owner = NULL, worker = NULL, \
+     description = ?16, retry = ?17, slot = ?18, meta = ?19, payload = ?20, depends_on = ?21, repeat = ?22, callbacks = ?23, limit_key = ?24, limit_concurrency = ?25, webhooks = ?26, token = NULL, owner = NULL, worker = NULL, \
      started = NULL, ended = NULL, failures = 0, lost = 0, stop = 0, result = NULL, error = NULL, attempts = NULL \
      WHERE id = ?1";
 
@@ -99,6 +99,8 @@ fn write(step: &mut Step<'_>, sql: &str, spec: &JobSpec, queue: i64, place: Plac
     let repeat = options.repeat.as_ref().map(to_json).transpose()?;
     let callbacks = &options.callbacks;
     let callbacks = (!callbacks.is_empty()).then(|| to_json(callbacks));
+    let webhooks = &options.webhooks;
+    let webhooks = (!webhooks.is_empty()).then(|| to_json(webhooks));
     let slot = spec.slot.as_ref().map(to_json).transpose()?;
     let meta = (!template.meta.is_empty()).then(|| to_json(&template.meta));
     let depends_on = (!spec.depends_on.is_empty()).then(|| to_json(&spec.depends_on));
@@ -128,6 +130,7 @@ fn write(step: &mut Step<'_>, sql: &str, spec: &JobSpec, queue: i64, place: Plac
         callbacks.transpose()?,
         limit.map(|limit| &limit.key),
         limit.map(|limit| limit.concurrency),
+        webhooks.transpose()?,
     ])?;
     Ok(changed > 0)
 }

@@ -54,7 +54,7 @@ pub(super) fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
 macro_rules! job_columns {
     () => {
         "j.key, j.id, j.status, j.pos, q.name, j.task, j.payload, j.timeout, j.ttl, j.result_ttl, j.failure_ttl, j.retry, j.repeat, j.callbacks, \
-         j.limit_key, j.limit_concurrency, j.at_front, j.meta, j.description, j.subject, j.slot, j.created, j.due, j.enqueued, j.started, j.ended, j.expires, \
+         j.limit_key, j.limit_concurrency, j.webhooks, j.at_front, j.meta, j.description, j.subject, j.slot, j.created, j.due, j.enqueued, j.started, j.ended, j.expires, \
          j.token, j.worker, j.failures, j.lost, j.stop, j.result, j.error, j.depends_on"
     };
 }
@@ -84,6 +84,7 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<(i64, Job)> {
                 repeat: c.json(&id)?,
                 callbacks: c.json(&id)?.unwrap_or_default(),
                 rate_limit: rate_limit(c.take()?, c.take()?),
+                webhooks: c.json(&id)?.unwrap_or_default(),
                 at_front: c.take()?,
             },
             meta: c.json(&id)?.unwrap_or_default(),

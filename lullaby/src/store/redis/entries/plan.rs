@@ -5,9 +5,10 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
+use crate::python_json::python_json;
 use crate::schedule::{Crontab, Zone};
 use crate::store::redis::pickle;
-use crate::store::redis::serializer::{Serializer, python_json};
+use crate::store::redis::serializer::Serializer;
 
 /// An entry of rq-scheduler as it was read.
 #[derive(Clone, Debug, PartialEq)]

@@ -130,6 +130,6 @@ async fn a_file_of_the_first_version_is_brought_up_to_date_and_keeps_its_jobs() 
             |row| row.get(0),
         )
         .expect("read");
-    assert_eq!(version, 6);
+    assert_eq!(version, 7);
     enqueue(&store, "new").await.expect("enqueued");
 }
