@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::backoff::Pause;
 use crate::clock::{Timestamp, until};
 use crate::shutdown::{Shutdown, Stop};
-use crate::store::{Topic, WorkerCommand, WorkerRecord};
+use crate::store::{Signal, Topic, WorkerCommand, WorkerRecord};
 use crate::{audit, maintenance, scheduler};
 
 pub use self::builder::{QueueOrder, WorkerBuilder};
@@ -71,9 +71,11 @@ impl Worker {
         let crew = self.crew.clone();
         let end = settled.clone();
         duties.spawn(async move { crew.settle_until(&end).await });
+        // Before the first job, too: a stop request that nobody hears of would wait for the next renewal.
+        let control = self.crew.lullaby.store().signals().listen(Topic::Control);
         let crew = self.crew.clone();
         let end = settled.clone();
-        duties.spawn(async move { renew(&crew, &end).await });
+        duties.spawn(async move { renew(&crew, control, &end).await });
         // Before the first job: whoever sees a worker run one may tell it something.
         let started_at = self.crew.lullaby.now();
         announce(&self.crew, started_at).await;
@@ -215,9 +217,8 @@ async fn ended(switch: Option<&Shutdown>) {
 }
 
 /// Extends the leases of the jobs in hand, and hears who is to stop.
-async fn renew(crew: &Crew, end: &Shutdown) {
+async fn renew(crew: &Crew, mut control: Signal, end: &Shutdown) {
     let clock = crew.lullaby.clock().as_ref();
-    let mut control = crew.lullaby.store().signals().listen(Topic::Control);
     let mut renew_at = clock.now() + crew.lease / 3;
     loop {
         // Without jobs in hand nothing ticks.
