@@ -1,4 +1,4 @@
-// The adopt page: a preview of the choice, a name for those who have none, and why a name will not do without losing the choice.
+// The adopt page: a preview of the choice, and a name for those who have none.
 
 const NAMES = ["Mochi", "Biscuit", "Ferri", "Pudding", "Nori", "Pebble", "Waffle", "Clover", "Pixel", "Maple", "Sesame", "Dumpling"];
 
@@ -30,20 +30,5 @@ export function startAdopting() {
     const others = NAMES.filter((one) => one !== name.value);
     name.value = others[Math.floor(Math.random() * others.length)];
     draw();
-  });
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const error = document.getElementById("adopt-error");
-    error.hidden = true;
-    const response = await fetch(form.action, {
-      method: "POST",
-      headers: { Accept: "application/json", "Content-Type": "application/x-www-form-urlencoded" },
-      body: new URLSearchParams(new FormData(form)),
-    }).catch(() => null);
-    if (response?.ok) { location.href = response.url; return; }
-    const told = await response?.json().catch(() => null);
-    error.textContent = told?.message ?? "The server does not answer just now. Try again in a moment.";
-    error.hidden = false;
-    name.focus();
   });
 }

@@ -4,6 +4,7 @@ import { startActions } from "./actions.js";
 import { startCalm } from "./calm.js";
 import { startClock } from "./clock.js";
 import { startFlow } from "./flow.js";
+import { startForms } from "./forms.js";
 import { startGauges } from "./gauges.js";
 import { startHints } from "./hints.js";
 import { startLab } from "./lab.js";
@@ -17,6 +18,7 @@ showChip();
 rememberZone();
 startCalm();
 startSettings();
+startForms();
 const home = document.querySelector("main[data-pet]");
 if (home) {
   startClock(home);

@@ -2,7 +2,7 @@
 
 const HINTS = [
   { name: "egg", at: "[data-row=hatch_egg] .row-name", words: "Your first job: watch it hatch", done: () => !document.querySelector("[data-row=hatch_egg]") },
-  { name: "sleep", at: "[data-kind=sleep]", words: "Press Sleep: a job will wake your pet", done: () => Boolean(document.querySelector("[data-row=wake_pet]")) },
+  { name: "sleep", at: "[data-kind=sleep]:not([aria-disabled])", words: "Press Sleep: a job will wake your pet", done: () => Boolean(document.querySelector("[data-row=wake_pet]")) },
   { name: "job", at: ".row-name[data-select]", words: "Press a job to see the line that made it", done: () => Boolean(document.querySelector("#code[data-chosen]")) },
 ];
 const seen = () => new Set((localStorage.getItem("hints") ?? "").split(" "));

@@ -31,7 +31,7 @@ pub(crate) fn adopt(residents: &[Pet], mine: &[Pet], shell: Shell, minute_of_day
                 section.card.form-card {
                     h1 { "Adopt a pet" }
                     p.lead { "Pick a friend. It cannot get ill or die, and it forgives long holidays." }
-                    form method="post" action="/adopt" {
+                    form method="post" action="/adopt" data-explains {
                         // As secret as the key that the answer holds.
                         input type="hidden" name="req" value=(Key::random().secret());
                         fieldset.species {

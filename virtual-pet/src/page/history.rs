@@ -7,10 +7,17 @@ use super::View;
 use super::icons::icon;
 use super::layout::{Frame, Shell, page};
 use super::words::lines;
+use crate::pet::Pet;
 use crate::web::encoded;
 
 /// The `most` lines before the event `before`, the newest first.
-pub(crate) fn history(view: &View, before: EventId, most: usize, shell: Shell) -> Markup {
+pub(crate) fn history(
+    view: &View,
+    pets: &[Pet],
+    before: EventId,
+    most: usize,
+    shell: Shell,
+) -> Markup {
     let name = &view.pet.name;
     let path = format!("/pet/{}", encoded(name.as_str()));
     let lines = lines(&view.events, &view.reader());
@@ -24,7 +31,7 @@ pub(crate) fn history(view: &View, before: EventId, most: usize, shell: Shell) -
     let frame = Frame {
         title: &format!("History of {name}"),
         shell,
-        pets: std::slice::from_ref(&view.pet),
+        pets,
         ..Frame::default()
     };
     page(

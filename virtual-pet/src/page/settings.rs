@@ -19,6 +19,12 @@ pub(crate) struct Settings<'a> {
     pub(crate) made: Option<(&'a str, String)>,
     /// A code that came by a link.
     pub(crate) given: &'a str,
+    /// A form was just sent from here, and is done.
+    pub(crate) saved: bool,
+    /// This browser's pets.
+    pub(crate) pets: &'a [Pet],
+    /// This server's address: a link for another device names it in full.
+    pub(crate) origin: Option<&'a str>,
     pub(crate) shell: Shell,
 }
 
@@ -28,7 +34,7 @@ pub(crate) fn settings(settings: &Settings<'_>) -> Markup {
     let frame = Frame {
         title: &format!("Settings of {}", pet.name),
         shell: settings.shell,
-        pets: std::slice::from_ref(pet),
+        pets: settings.pets,
         ..Frame::default()
     };
     page(
@@ -45,6 +51,7 @@ pub(crate) fn settings(settings: &Settings<'_>) -> Markup {
                         }
                     }
                 }
+                @if settings.saved { p.banner.good role="status" { "Saved." } }
                 @if settings.standing == By::Keeper { (keeper(settings)) }
                 @else { (visitor(settings)) }
                 p { a href=(format!("/pet/{}", encoded(pet.name.as_str()))) { "Back to " (pet.name) } }
@@ -59,7 +66,7 @@ fn keeper(settings: &Settings<'_>) -> Markup {
     html! {
         section.card aria-labelledby="rename" {
             h2 #rename { "Name" }
-            (form(&path("rename"), &html! {
+            (explained(&path("rename"), &html! {
                 label.unseen for="name" { "Name" }
                 input #name name="name" value=(pet.name) required maxlength=(LONGEST_NAME) autocomplete="off";
                 button.chip { "Rename" }
@@ -80,7 +87,8 @@ fn keeper(settings: &Settings<'_>) -> Markup {
             @if let Some((code, until)) = &settings.made {
                 p { "On the other device, open this link, or type the code on the settings page of " (pet.name) ":" }
                 p.made { strong.code-word { (code) } }
-                p { a href=(format!("{}?code={code}", path("settings"))) { (path("settings")) "?code=" (code) } }
+                @let link = format!("{}?code={code}", path("settings"));
+                p { a href=(link) { (settings.origin.unwrap_or_default()) (link) } }
                 p.quiet { "It works once, until " (until) ". This browser is a visitor from then on." }
             } @else {
                 p.quiet { "A one-time code moves the key. It works for ten minutes." }
@@ -101,7 +109,7 @@ fn visitor(settings: &Settings<'_>) -> Markup {
         section.card aria-labelledby="device" {
             h2 #device { "Keep " (pet.name) " here" }
             p.quiet { "Its keeper can make a one-time code on this page. Bring it here, and this browser is the keeper’s." }
-            (form(&format!("/pet/{}/move", encoded(pet.name.as_str())), &html! {
+            (explained(&format!("/pet/{}/move", encoded(pet.name.as_str())), &html! {
                 label.unseen for="code" { "Code" }
                 input #code name="code" value=(settings.given) required maxlength="16" autocomplete="off" placeholder="ABCD-2345";
                 button.chip { (icon("key")) "Keep " (pet.name) " here" }
@@ -113,9 +121,21 @@ fn visitor(settings: &Settings<'_>) -> Markup {
 /// A form that posts, with an id of its own: pressed twice, it acts once.
 fn form(action: &str, fields: &Markup) -> Markup {
     html! {
-        form.setting method="post" action=(action) {
-            input type="hidden" name="req" value=(Key::random().secret());
+        form.setting method="post" action=(action) { (id()) (fields) }
+    }
+}
+
+/// The same for what may be refused: the page's script shows in it why.
+fn explained(action: &str, fields: &Markup) -> Markup {
+    html! {
+        form.setting method="post" action=(action) data-explains {
+            (id())
             (fields)
+            p.banner role="alert" hidden {}
         }
     }
+}
+
+fn id() -> Markup {
+    html! { input type="hidden" name="req" value=(Key::random().secret()); }
 }

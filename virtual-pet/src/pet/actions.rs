@@ -112,7 +112,11 @@ impl Pet {
         };
         Err(Refusal {
             code: RefusalCode::AlreadyAsleep,
-            message: format!("{} is already asleep, until {}.", self.name, nap.at),
+            message: format!(
+                "{} is already asleep: it wakes in {}.",
+                self.name,
+                in_words(nap.at.since(now))
+            ),
             until: Some(nap.at),
         })
     }
@@ -209,9 +213,8 @@ impl Pet {
         Err(Refusal {
             code: RefusalCode::Asleep,
             message: format!(
-                "{} is asleep until {}: try again in {}.",
+                "{} is asleep: try again in {}.",
                 self.name,
-                nap.at,
                 in_words(nap.at.since(now))
             ),
             until: Some(nap.at),

@@ -39,7 +39,7 @@ impl RefusalCode {
 pub struct Refusal {
     /// Why, for programs.
     pub code: RefusalCode,
-    /// Why and until when, in one sentence.
+    /// Why and for how long, in one sentence.
     pub message: String,
     /// Until when, if time alone will change it.
     pub until: Option<Timestamp>,

@@ -156,19 +156,19 @@ fn refusals_say_why_and_until_when() {
         (
             asleep.feed(&rules, now),
             "asleep",
-            "Mochi is asleep until 2026-11-23T12:20:00Z: try again in 12 min 43 s.",
+            "Mochi is asleep: try again in 12 min 43 s.",
             until,
         ),
         (
             asleep.play(&rules, now),
             "asleep",
-            "Mochi is asleep until 2026-11-23T12:20:00Z: try again in 12 min 43 s.",
+            "Mochi is asleep: try again in 12 min 43 s.",
             until,
         ),
         (
             asleep.sleep(&rules, wake(), now),
             "already_asleep",
-            "Mochi is already asleep, until 2026-11-23T12:20:00Z.",
+            "Mochi is already asleep: it wakes in 12 min 43 s.",
             until,
         ),
         (

@@ -54,6 +54,7 @@ const ASSETS: &[Asset] = assets! {
     "calm.js"
     "clock.js"
     "flow.js"
+    "forms.js"
     "gauges.js"
     "hints.js"
     "lab.js"

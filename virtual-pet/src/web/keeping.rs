@@ -14,7 +14,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use lullaby::Timestamp;
 use serde::Deserialize;
@@ -22,9 +22,10 @@ use serde_json::json;
 
 use super::assets::packed;
 use super::cookies::zone;
+use super::guard::base_url;
 use super::input::{Bodies, Path, Query, caller, read};
 use super::limits;
-use super::pages::remember_key;
+use super::pages::{mine, remember_key};
 use super::problem::Problem;
 use super::{App, Client, encoded, pet_name};
 use crate::game::{Adopted, Caller};
@@ -104,6 +105,7 @@ pub(super) async fn post(
     State(app): State<App>,
     client: Client,
     Path((name, deed)): Path<(String, String)>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -121,15 +123,19 @@ pub(super) async fn post(
     };
     Ok(match done {
         Done::Changed(pet) => match deed {
-            Deed::Rename | Deed::Visitors => to(&pet, "/settings"),
+            Deed::Rename | Deed::Visitors => to(&pet, "/settings?saved=yes"),
             _ => to(&pet, ""),
         },
         Done::Coded(pet, code, until) => {
             let code = code.to_string();
+            let origin = base_url(&headers, &uri, client.encrypted);
             let settings = Settings {
                 standing: caller.standing(&pet),
                 made: Some((&code, zone(&headers).time(until))),
                 given: "",
+                saved: false,
+                pets: &mine(&app, &headers).await?,
+                origin: origin.as_deref(),
                 shell: app.shell(&headers),
                 pet: &pet,
             };
@@ -177,10 +183,13 @@ async fn perform(
     })
 }
 
-/// A code that came by a link.
+/// What came by a link.
 #[derive(Debug, Deserialize)]
 pub(super) struct Given {
+    /// A code for this device.
     code: Option<String>,
+    /// Whatever it says: a form was sent from here.
+    saved: Option<String>,
 }
 
 /// `GET /pet/<name>/settings`: the forms; `?code=` fills in the code for another device.
@@ -196,6 +205,9 @@ pub(super) async fn settings(
         standing: caller.standing(&pet),
         made: None,
         given: given.code.as_deref().unwrap_or_default(),
+        saved: given.saved.is_some(),
+        pets: &mine(&app, &headers).await?,
+        origin: None,
         shell: app.shell(&headers),
         pet: &pet,
     };

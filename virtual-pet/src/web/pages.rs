@@ -176,7 +176,8 @@ pub(super) async fn history(
     let today = Today::of(&events, zone(&headers), app.game.now());
     let view = view(&app, pet, events, today, &caller, &headers).await?;
     let before = EventId(query.before.unwrap_or(u64::MAX));
-    let page = page::history(&view, before, HISTORY_LINES, app.shell(&headers));
+    let mine = mine(&app, &headers).await?;
+    let page = page::history(&view, &mine, before, HISTORY_LINES, app.shell(&headers));
     Ok(packed(&headers, page))
 }
 

@@ -149,7 +149,8 @@ test("hours without a server are made up for in one run, and whoever comes back 
 
     await back.click("text=See all");
     await back.waitForSelector("main.history");
-    const runs = await back.locator("main.history >> text=hours in one catch-up run").allInnerTexts();
+    // A busy machine may let a few more hours pass at once, later.
+    const runs = await back.locator("main.history >> text=/hunger 0 to .* hours in one catch-up run/").allInnerTexts();
     assert.equal(runs.length, 1, runs.join());
     const [, to, missed] = /hunger 0 to (\d+): (\d+) hours in one/.exec(runs[0]);
     assert.ok(Number(missed) >= 7 && Number(to) === Math.min(10, Number(missed)), runs[0]);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { live, visit } from "./browser.mjs";
-import { act } from "./game.mjs";
+import { act, adopt } from "./game.mjs";
 import { stage } from "./stage.mjs";
 
 let game, browser;
@@ -25,7 +25,8 @@ test("a keeper renames its pet, and whoever looks is taken along", async () => {
   await keeper.click("text=Settings of Mochi");
   await keeper.fill("#name", "Dango");
   await keeper.click("text=Rename");
-  await keeper.waitForURL("**/pet/Dango/settings");
+  await keeper.waitForURL("**/pet/Dango/settings?saved=yes");
+  await keeper.waitForSelector("[role=status] >> text=Saved.");
   await visitor.waitForURL("**/pet/Dango");
   await live(visitor);
   await visitor.waitForSelector("#log >> text=Mochi is called Dango now");
@@ -40,6 +41,7 @@ test("with look only a visitor's buttons say so, and its keeper's work", async (
   await keeper.click("text=Settings of Shy");
   await keeper.click("text=look only");
   await keeper.click("text=Save");
+  await keeper.waitForSelector("[role=status] >> text=Saved.");
   const visitor = await visit(browser, game.url);
   await visitor.goto(`${game.url}/pet/Shy`);
   await live(visitor);
@@ -47,6 +49,11 @@ test("with look only a visitor's buttons say so, and its keeper's work", async (
   assert.equal((await act(game.url, "Shy", "play")).status, 403);
   await keeper.goto(`${game.url}/pet/Shy`);
   await keeper.waitForSelector("form[data-action=play] button:not([aria-disabled])");
+  // No hint to press what would be refused.
+  const { key } = await adopt(game.url, "Seen");
+  await fetch(`${game.url}/api/pets/Seen/visitors`, { method: "POST", headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" }, body: JSON.stringify({ visitors: "look" }) });
+  await visitor.goto(`${game.url}/pet/Seen`);
+  await visitor.waitForSelector("#hint >> text=Press a job to see the line that made it");
 });
 
 test("a one-time code makes another browser the keeper's", async () => {
@@ -55,6 +62,7 @@ test("a one-time code makes another browser the keeper's", async () => {
   await first.click("text=Settings of Wanderer");
   await first.click("text=Make a code");
   const link = await first.getAttribute("a[href*='?code=']", "href");
+  assert.equal(await first.innerText("a[href*='?code=']"), game.url + link, "another device needs the whole of it");
   await second.goto(game.url + link);
   await second.click("button >> text=Keep Wanderer here");
   await second.waitForURL("**/pet/Wanderer");
@@ -63,6 +71,20 @@ test("a one-time code makes another browser the keeper's", async () => {
   await second.waitForSelector("text=You are Wanderer’s keeper");
   await first.goto(`${game.url}/pet/Wanderer/settings`);
   await first.waitForSelector("text=You are visiting Wanderer");
+});
+
+test("a form of the settings says in place why it was refused, and keeps what was typed", async () => {
+  const [keeper, visitor] = [await visit(browser, game.url), await visit(browser, game.url)];
+  await adoptHere(keeper, "Plum");
+  await keeper.goto(`${game.url}/pet/Plum/settings`);
+  await keeper.fill("#name", "Plum & Co");
+  await keeper.click("text=Rename");
+  await keeper.waitForSelector("form [role=alert] >> text=A name has letters, digits, spaces, - and _ only");
+  assert.equal(await keeper.inputValue("#name"), "Plum & Co");
+  await visitor.goto(`${game.url}/pet/Plum/settings?code=AAAA-2222`);
+  await visitor.click("button >> text=Keep Plum here");
+  await visitor.waitForSelector("form [role=alert]:not(:empty)");
+  assert.equal(await visitor.inputValue("#code"), "AAAA-2222");
 });
 
 test("a pet that is let go can be taken back", async () => {

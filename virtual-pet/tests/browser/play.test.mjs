@@ -143,6 +143,9 @@ test("without a script the page is whole, and its forms act", async () => {
   const page = await visit(browser, game.url, { javaScriptEnabled: false });
   await page.goto(`${game.url}/pet/Plain`);
   await page.waitForSelector("svg.pet[data-species=crab]");
+  // Nobody can put tokens in their places: words tell when, and no token says "now".
+  assert.match(await page.innerText("[data-row=increase_hunger]"), /1 h|59 min|59:\d\d|60:00/);
+  assert.equal(await page.locator(".track .token:not(.empty) >> visible=true").count(), 0);
   await button(page, "play").click();
   await page.waitForURL("**/pet/Plain");
   assert.equal(await gauge(page, "energy"), 8);
@@ -152,7 +155,7 @@ test("without a script the page is whole, and its forms act", async () => {
   await page.waitForSelector("#stage[data-asleep=true]");
   await picture(page, "no-script-1280");
   await button(page, "feed").click({ force: true });
-  await page.waitForSelector("text=is asleep until");
+  await page.waitForSelector("text=is asleep: try again in");
   await page.click("text=Back to Plain");
   await page.goto(`${game.url}/adopt`);
   await page.fill("#name", "By hand");
