@@ -107,9 +107,12 @@ test("the pets of a browser are a key apart, and no more than are allowed", asyn
   assert.equal(await page.locator("nav .pet-chip").count(), 2);
   // There is no room for both: the one on show is in sight.
   assert.ok(await page.evaluate(() => document.querySelector(".pet-chip[aria-current]").getBoundingClientRect().right <= innerWidth));
+  const hour = () => page.getAttribute("[data-row=increase_hunger]", "data-key");
+  const second = await hour();
   await page.keyboard.press("]");
   await page.waitForURL("**/pet/First-of-the-two-friends");
   await live(page);
+  assert.notEqual(await hour(), second, "each has an hour of its own");
   await page.keyboard.press("[");
   await page.waitForURL("**/pet/Second-of-the-two");
   await live(page);

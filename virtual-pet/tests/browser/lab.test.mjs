@@ -92,6 +92,7 @@ test("the way in is accessible, and leads back", async () => {
 test("without a script one enters, sends a job, and finds the lesson done", async () => {
   const page = await visit(browser, game.url, { javaScriptEnabled: false });
   await page.goto(`${game.url}/pet/Mochi`);
+  assert.equal(await page.locator(".speeds, [data-deed]").count(), 0, "nobody turns or breaks the world of others");
   await page.click("text=Take Mochi to the lab");
   await page.click(".speeds [value='600']");
   await page.click("text=Send a job");

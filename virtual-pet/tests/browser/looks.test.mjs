@@ -161,6 +161,10 @@ test("sound is off at first, needs a gesture, and stays as it was set", async ()
   await live(page);
   assert.equal(await page.getAttribute("#sound", "aria-pressed"), "false");
   assert.equal(await page.evaluate(() => window.contexts), 0);
+  for (const on of ["true", "false"]) {
+    await page.keyboard.press("m");
+    assert.equal(await page.getAttribute("#sound", "aria-pressed"), on);
+  }
   await page.click("#sound");
   assert.equal(await page.evaluate(() => window.contexts), 1);
   await page.reload();
@@ -179,6 +183,7 @@ test("a first visit weighs at most 120 kB without fonts, and asks nobody else", 
   await live(page);
   console.log(`a first visit: ${bytes.rest} bytes and ${bytes.fonts} bytes of fonts`);
   assert.ok(bytes.rest > 10_000 && bytes.rest <= 120_000);
+  assert.ok(await page.evaluate(() => document.fonts.ready.then((fonts) => [...fonts].every(({ status }) => status === "loaded"))), "both fonts came from the program");
   assert.deepEqual(page.foreign, []);
   assert.deepEqual(page.complaints, []);
 });
@@ -190,6 +195,13 @@ test("it can be installed, and without a connection it says so", async () => {
   for (const icon of manifest.icons) assert.equal((await fetch(game.url + icon.src)).status, 200, icon.src);
   await page.evaluate(() => navigator.serviceWorker.ready);
   await page.waitForFunction(() => navigator.serviceWorker.controller);
+  await page.reload();
+  await live(page);
+  const kept = await page.evaluate(async () => {
+    const requests = await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys()));
+    return requests.flat().map(({ url }) => new URL(url).pathname);
+  });
+  assert.deepEqual(kept.filter((path) => !path.startsWith("/static/")), ["/offline"], "no page of a pet is kept, and no stream");
   await page.context().setOffline(true);
   await page.goto(`${game.url}/pet/Asleep`);
   assert.match(await page.innerText("main"), /Your pet is safe on the server/);

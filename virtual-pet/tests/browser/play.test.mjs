@@ -11,6 +11,8 @@ stage(["--store", "memory:", "--nap", "4s", "--limits", "off"], (its) => ({ game
 
 const button = (page, action) => page.locator(`form[data-action=${action}] button`);
 const gauge = async (page, kind) => Number(await page.getAttribute(`[data-kind=${kind}] [role=meter]`, "aria-valuenow"));
+/** Both gauges: what a screen reader is told, how many pips are filled, the number beside them. */
+const gauges = (page) => page.locator("#gauges .gauge").evaluateAll((all) => all.map((one) => [one.querySelector("[role=meter]").getAttribute("aria-valuenow"), String(one.querySelectorAll(".pip[data-on]").length), one.querySelector("strong").textContent]));
 const untilGauge = (page, kind, value) => page.waitForSelector(`[data-kind=${kind}] [aria-valuenow="${value}"]`);
 
 test("a bunny is adopted, hatches by its job, plays, sleeps and is woken by its job", async () => {
@@ -28,6 +30,7 @@ test("a bunny is adopted, hatches by its job, plays, sleeps and is woken by its 
   assert.equal(await button(page, "feed").getAttribute("aria-disabled"), "true");
   assert.match(await button(page, "feed").innerText(), /after hatching/);
   await live(page);
+  assert.deepEqual(await gauges(page), [["0", "0", "0"], ["10", "10", "10"]]);
   await picture(page, "egg-light-1280");
 
   await page.waitForSelector("svg.pet[data-hatching] .crack-3");
@@ -40,7 +43,7 @@ test("a bunny is adopted, hatches by its job, plays, sleeps and is woken by its 
 
   await button(page, "play").click();
   await untilGauge(page, "energy", 8);
-  assert.equal(await gauge(page, "hunger"), 1);
+  assert.deepEqual(await gauges(page), [["1", "1", "1"], ["8", "8", "8"]]);
   await picture(page, "playing-light-1280");
   await button(page, "feed").click();
   await page.waitForSelector(".pet[data-act=eating]");
@@ -86,6 +89,7 @@ test("a pet that is fed though it is full says so, and the bowl shows how hungry
   await live(page);
   await button(page, "feed").click();
   await page.waitForSelector("#bubble >> text=I am full, but thank you.");
+  assert.equal(await gauge(page, "hunger"), 0);
   const heap = () => page.evaluate(() => { const { transform, opacity } = getComputedStyle(document.querySelector(".food")); return [transform, opacity].join(" "); });
   assert.equal(await heap(), "none 1");
   for (let hunger = 0; hunger < 4; hunger++) {
@@ -105,6 +109,16 @@ test("waking by hand cancels the job", async () => {
     await live(page);
     await button(page, "sleep").click();
     await page.waitForSelector("[data-row=wake_pet]");
+    // Meanwhile the keyboard reaches what is off, and a press of it explains and sends nothing.
+    const sent = [];
+    page.on("request", (request) => { if (request.method() === "POST") sent.push(request.url()); });
+    await page.focus("#share");
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.dataset.kind), "feed");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#bubble >> text=Zzz… after my nap.");
+    await page.keyboard.press("p");
+    assert.deepEqual(sent, []);
     await button(page, "wake").click();
     await page.waitForSelector("#stage[data-asleep=false]");
     await page.waitForSelector("#log >> text=Wake up: canceled");
@@ -227,6 +241,9 @@ test("a name of letters, spaces and accents is shown as it is", async () => {
   await page.goto(`${game.url}/pet/${encodeURIComponent("A B-é_1")}`);
   await live(page);
   assert.equal(await page.innerText("h1"), "A B-é_1");
+  assert.match(await page.title(), /A B-é_1/);
+  assert.match(await page.innerText("#code .listing[data-first] .rust"), /"A B-é_1"/);
+  assert.match(await page.innerText("#log"), /A B-é_1 moved in/);
   await page.goto(`${game.url}/pet/${encodeURIComponent("<img src=x onerror=alert(1)>")}`);
   assert.match(await page.innerText("main"), /<img src=x/);
 });

@@ -183,7 +183,7 @@ fn forms_work_without_a_script() {
     let form = server.get("/adopt");
     assert!(
         form.body
-            .contains(r#"<form method="post" action="/adopt">"#)
+            .contains(r#"<form method="post" action="/adopt""#)
     );
     let body = "name=Mochi&species=bunny&colour=lilac&req=abcdefghijklmnopqrstuvwxyz";
     let post = || {
