@@ -115,7 +115,7 @@ fn gauges_stop_at_their_bounds() {
 }
 
 #[test]
-fn refusals_say_why_and_until_when() {
+fn refusals_say_why_and_for_how_long() {
     let rules = Rules::game();
     let awake = pet(&rules);
     let asleep = asleep(&awake, &rules);
