@@ -181,10 +181,7 @@ fn a_browser_of_another_site_may_change_nothing() {
 fn forms_work_without_a_script() {
     let server = Server::in_memory(&[]);
     let form = server.get("/adopt");
-    assert!(
-        form.body
-            .contains(r#"<form method="post" action="/adopt""#)
-    );
+    assert!(form.body.contains(r#"<form method="post" action="/adopt""#));
     let body = "name=Mochi&species=bunny&colour=lilac&req=abcdefghijklmnopqrstuvwxyz";
     let post = || {
         server
