@@ -106,8 +106,10 @@ async function fly(job, target, stops) {
     let here = stops[0].rect;
     flier.style.transform = at(here, flier);
     const legs = [...stops.slice(1), { rect: null, stay: 0 }];
-    const duration = Math.min(FLIGHT, (LATE - legs.length * TRAY) / legs.length);
-    for (const { rect, stay, bot } of legs) {
+    for (const [n, { rect, stay, bot }] of legs.entries()) {
+      // What a busy machine took for the legs before is taken off those to come.
+      const left = flight.began + LATE - performance.now();
+      const duration = Math.min(FLIGHT, left / (legs.length - n) - TRAY);
       const next = rect ?? shown(box(tokenOf(job))); // It may have gone on by now, or off the page.
       if (flight.over || !next) break;
       await glide(flight, here, next, duration);

@@ -132,8 +132,9 @@ test("hours without a server are made up for in one run, and whoever comes back 
   await back.waitForFunction((due) => Date.now() >= due + 6 * 500, due);
   game = await startGame(options, port);
   try {
-    let pet;
-    do pet = await (await fetch(`${game.url}/api/pets/Hours`)).json(); while (pet.hunger === 0);
+    // Its hunger is saved before what happened is written down, and the card tells what is written.
+    let history;
+    do history = await (await fetch(`${game.url}/pet/Hours/history`, { headers: { Accept: "text/html" } })).text(); while (!history.includes("hours in one catch-up run"));
     await back.goto(`${game.url}/pet/Hours`);
     await live(back);
     const card = await back.innerText("#away");

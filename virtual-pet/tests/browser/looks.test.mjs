@@ -130,6 +130,20 @@ test("the switch for calm stops all motion, and stays", async () => {
   assert.equal(await moving(), 0);
 });
 
+test("what moves for ever leaves the page idle: it moves by transform and opacity, which are not laid out anew for each frame", async () => {
+  const page = await visit(browser, game.url);
+  for (const path of ["/adopt", "/pet/Happy", "/pet/Asleep", "/pet/Hungry", "/pet/Tired"]) {
+    await page.goto(game.url + path);
+    const moved = await page.evaluate(() => {
+      const endless = document.getAnimations().filter(({ effect }) => effect.getTiming().iterations === Infinity);
+      const named = new Set(["offset", "computedOffset", "easing", "composite"]);
+      return [...new Set(endless.flatMap(({ effect }) => effect.getKeyframes().flatMap((frame) => Object.keys(frame).filter((key) => !named.has(key)))))];
+    });
+    assert.ok(moved.includes("transform"), path);
+    assert.deepEqual(moved.filter((property) => !["transform", "opacity"].includes(property)), [], path);
+  }
+});
+
 test("with reduced motion nothing moves", async () => {
   const page = await visit(browser, game.url, { reducedMotion: "reduce" });
   for (const path of ["/pet/Happy", "/pet/Asleep", "/pet/Hungry"]) {
