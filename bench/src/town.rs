@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use lullaby::clock::{Clock as _, ManualClock, SystemClock};
+use lullaby::event::EventId;
 use lullaby::schedule::ScheduleRecord;
 use lullaby::store::{JobFilter, Page};
 use lullaby::{Lullaby, Status, Timestamp};
@@ -30,10 +31,14 @@ const DOORS: usize = 256;
 const START: Duration = Duration::from_secs(5);
 /// How many jobs the game may run at once. Most of a tick is waiting for the store.
 const CONCURRENCY: &str = "256";
-/// How many of the ticks are looked at afterwards, and how many of them in a row.
+/// How many of the ticks are looked at, and how many of them in a row.
 const LOOKED_AT: usize = 100_000;
 const IN_A_ROW: usize = 500;
-/// How often this tells how it goes.
+/// How long after its slot a tick is looked at: all but the very late ones have ended by then.
+const AFTER: Duration = Duration::from_secs(10);
+/// More events than a pet has.
+const MANY: usize = 1000;
+/// How often this looks, and tells how it goes.
 const TOLD: Duration = Duration::from_secs(10);
 /// A job's hash and a stream of results as the README advises.
 const SETTINGS: [(&str, &str); 2] = [
@@ -58,7 +63,8 @@ pub(crate) async fn fill(
     let lullaby = Lullaby::builder().clock(clock.clone()).open(&url).await?;
     let home = home::open(&lullaby).await?;
     let rules = Rules::game().paced(every, every);
-    let keeper = Arc::new(Keeper::new(lullaby, home, rules, Visitors::Act)?);
+    let keeper = Keeper::new(lullaby, home, rules, Visitors::Act)?;
+    let keeper = Arc::new(keeper.keeping_results(Duration::ZERO));
 
     let began = host.monotonic();
     let mut tell_at = began + TOLD;
@@ -130,37 +136,41 @@ pub(crate) async fn run(place: &Place, pets: usize, every: Duration) -> anyhow::
         &[
             "--hunger-every",
             &hunger_every,
+            "--results-kept",
+            "0s",
             "--concurrency",
             CONCURRENCY,
         ],
     )?;
     rest_until(round).await;
     let cpu = cpu_of(game.process())?;
-    while host.now() < round + every {
-        rest(TOLD).await;
+    let mut seen = Seen::default();
+    let mut from = round;
+    while from < round + every {
+        let to = from + TOLD;
+        rest_until(to + AFTER).await;
+        seen.look(&lullaby, Town { pets, every }, (from, to), host.now())
+            .await?;
         let memory = memory_of(game.process())?;
         let waiting = lullaby
             .store()
             .count_jobs(&jobs(Status::Queued, first))
             .await?;
-        let since = host.now().since(round);
+        let since = to.since(round);
         eprintln!(
             "  {since:.0?} of {every:?}: {waiting} ticks wait for a worker, the game takes {memory:.0} MiB"
         );
+        from = to;
     }
-    let cpu = (cpu_of(game.process())? - cpu).as_secs_f64() / every.as_secs_f64();
+    let took = host.now().since(round);
+    let cpu = (cpu_of(game.process())? - cpu).as_secs_f64() / took.as_secs_f64();
     let memory = memory_of(game.process())?;
     drop(game);
 
     let town = format!("town of {} pets", thousands(pets as u64));
-    let done = lullaby
-        .store()
-        .count_jobs(&jobs(Status::Finished, first))
-        .await?;
-    let mut late = ticks(&lullaby, pets, round, every).await?;
     Figure::new(
         format!("{town}, ticks every {every:?}: their end after their slot"),
-        format!("{}; {} ended", lateness(&mut late), thousands(done)),
+        seen.told(),
     )
     .print()?;
     let store = match place {
@@ -176,36 +186,88 @@ pub(crate) async fn run(place: &Place, pets: usize, every: Duration) -> anyhow::
     .print()
 }
 
-/// How late the ticks of a round ended, in microseconds: those of pets in evenly spread parts of it.
-async fn ticks(
-    lullaby: &Lullaby,
+/// How many live there, and how often each of them ticks.
+#[derive(Clone, Copy)]
+struct Town {
     pets: usize,
-    round: Timestamp,
     every: Duration,
-) -> anyhow::Result<Vec<i64>> {
-    let parts = (LOOKED_AT / IN_A_ROW).min(pets / IN_A_ROW).max(1);
-    let mut late = Vec::new();
-    for part in 0..parts {
-        let page = Page {
-            offset: pets / parts * part,
-            length: IN_A_ROW,
-        };
-        let schedules = lullaby.store().list_schedules(None, page).await?;
-        let last_slot = |schedule: &ScheduleRecord| {
-            let next = schedule.next?;
-            Some(schedule.slot_job_id(next - every))
-        };
-        let ids: Vec<_> = schedules.iter().filter_map(last_slot).collect();
-        for job in lullaby.store().jobs(&ids).await?.into_iter().flatten() {
-            let (Some(slot), Some(ended)) = (job.slot, job.ended_at) else {
-                continue;
+}
+
+impl Town {
+    fn ticks_in(self, span: Duration) -> usize {
+        (self.pets as f64 * span.as_secs_f64() / self.every.as_secs_f64()) as usize
+    }
+}
+
+/// When the tick of this slot ended, as its pet's events tell: the job itself is not kept.
+async fn end_of_tick(
+    lullaby: &Lullaby,
+    schedule: &ScheduleRecord,
+    slot: Timestamp,
+) -> anyhow::Result<Option<Timestamp>> {
+    let pet = schedule.spec.template.subject.as_deref();
+    let job = schedule.slot_job_id(slot);
+    let events = lullaby.store().events(pet, EventId(0), MANY).await?;
+    let end = events
+        .into_iter()
+        .rfind(|event| event.kind == "job.finished" && event.job.as_ref() == Some(&job));
+    Ok(end.map(|event| event.at))
+}
+
+/// What was seen of ticks.
+#[derive(Default)]
+struct Seen {
+    /// How late each ended, in microseconds; of one that has not ended, how late it was when it was looked at.
+    late: Vec<i64>,
+    not_ended: u64,
+    /// At most so many slots at once had not fired [`AFTER`] their time.
+    not_fired: u64,
+}
+
+impl Seen {
+    /// Looks at ticks of slots between two instants: some in a row, in evenly spread places.
+    async fn look(
+        &mut self,
+        lullaby: &Lullaby,
+        town: Town,
+        (from, to): (Timestamp, Timestamp),
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        // Schedules stand in the order of their next slots, so those that fired last stand last.
+        let first = town.pets.saturating_sub(town.ticks_in(now.since(from)));
+        let fired = town.ticks_in(to.since(from));
+        let parts = (LOOKED_AT * fired / town.pets / IN_A_ROW).max(1);
+        for part in 0..parts {
+            let page = Page {
+                offset: first + fired / parts * part,
+                length: IN_A_ROW.min(fired),
             };
-            if slot.at >= round {
-                late.push((ended.as_millis() - slot.at.as_millis()) * 1000);
+            let schedules = lullaby.store().list_schedules(None, page).await?;
+            for schedule in schedules {
+                let Some(slot) = schedule.next.map(|next| next - town.every) else {
+                    continue;
+                };
+                if slot >= from && slot < to {
+                    let ended = end_of_tick(lullaby, &schedule, slot).await?;
+                    self.not_ended += u64::from(ended.is_none());
+                    self.late
+                        .push((ended.unwrap_or(now).as_millis() - slot.as_millis()) * 1000);
+                }
             }
         }
+        let behind = lullaby.store().count_schedules(Some(now - AFTER)).await?;
+        self.not_fired = self.not_fired.max(behind);
+        Ok(())
     }
-    Ok(late)
+
+    fn told(mut self) -> String {
+        format!(
+            "{}; of those {} had not ended {AFTER:?} after their slot, and at most {} slots had not fired then",
+            lateness(&mut self.late),
+            self.not_ended,
+            self.not_fired
+        )
+    }
 }
 
 fn jobs(status: Status, page: Page) -> JobFilter {

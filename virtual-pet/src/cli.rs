@@ -136,6 +136,10 @@ struct Options {
     /// How often a pet gets hungrier, as 1h, 20m or 2s. Pets keep the pace at which they were adopted.
     #[arg(long, global = true, env = "VIRTUAL_PET_HUNGER_EVERY", default_value = "1h", value_parser = duration)]
     hunger_every: Duration,
+    /// How long finished jobs of pets adopted from now on stay on view, as the library has it; with 0s they go when they end, and a town of
+    /// hundreds of thousands costs its store a third less.
+    #[arg(long, global = true, env = "VIRTUAL_PET_RESULTS_KEPT", default_value = "500s", value_parser = duration_or_none)]
+    results_kept: Duration,
     /// How long a nap is.
     #[arg(long, global = true, env = "VIRTUAL_PET_NAP", default_value = "20m", value_parser = duration)]
     nap: Duration,
@@ -165,6 +169,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(span)
 }
 
+/// As `duration`, or none at all.
+fn duration_or_none(text: &str) -> Result<Duration, String> {
+    if text == "0" || text == "0s" {
+        return Ok(Duration::ZERO);
+    }
+    duration(text)
+}
+
 impl Cli {
     /// Runs until it is told to stop by SIGTERM or SIGINT.
     ///
@@ -182,7 +194,10 @@ impl Cli {
         let home = home::open(&lullaby).await?;
         let rules = Rules::game().paced(options.hunger_every, options.nap);
         let game = Game::new(lullaby.clone(), home, rules, options.visitors)?;
-        let game = Arc::new(game.blocking(blocked_names(&options)?));
+        let game = game
+            .blocking(blocked_names(&options)?)
+            .keeping_results(options.results_kept);
+        let game = Arc::new(game);
 
         let work = match command {
             Command::Serve | Command::Work => Some(

@@ -1,25 +1,26 @@
 //! Pets in the Redis that holds their jobs, so that many processes on many hosts can keep one town.
 //!
-//! Four keys: the records as JSON and the versions that compare-and-set compares, both by id; ids by name; and the names in order. Each change
-//! is one step of one script.
+//! Three keys: the records by id, ids by name, and the names in order. Each change is one step of one script, which many callers share: a
+//! thousand ticks at once are a few round trips.
 
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use lullaby::store::redis::RedisStore;
 use lullaby::store::redis::redis::{self, FromRedisValue, Script};
+use lullaby::store::redis::{AppScript, RedisStore};
 use lullaby::{Error, Lullaby, Result};
 
 use super::{Created, Home, Saved};
 use crate::pet::{Pet, PetId, PetName};
 
-/// KEYS: records, versions, ids by name, names. ARGV: what to do, id, name, version, record. Answers with a word of `Saved`.
-static CHANGE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis.lua")));
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis.lua")));
 
 /// Pets in Redis.
 #[derive(Debug)]
 pub struct RedisHome {
     lullaby: Lullaby,
+    script: AppScript,
+    keys: [String; 3],
 }
 
 impl RedisHome {
@@ -28,69 +29,56 @@ impl RedisHome {
     /// # Errors
     /// If it is another kind of store.
     pub fn open(lullaby: &Lullaby) -> Result<Arc<Self>> {
-        let home = Self {
-            lullaby: lullaby.clone(),
-        };
-        home.store()?;
-        Ok(Arc::new(home))
-    }
-
-    fn store(&self) -> Result<&RedisStore> {
-        let store = self.lullaby.store();
-        store
-            .as_any()
-            .downcast_ref()
-            .ok_or_else(|| Error::invalid(format!("expected Redis, got {}", store.location())))
-    }
-
-    fn keys(&self) -> Result<[String; 4]> {
-        let prefix = self.store()?.own_prefix();
-        Ok(["records", "versions", "ids", "names"].map(|name| format!("{prefix}pet:{name}")))
-    }
-
-    async fn change(&self, what: &str, pet: &Pet) -> Result<String> {
-        let record = serde_json::to_string(pet).map_err(|error| {
-            Error::store_because("the record of a pet cannot be written", error)
-        })?;
-        let (id, version) = (pet.id.to_string(), pet.version.to_string());
-        // Nothing is before the first version.
-        let before = pet
-            .version
-            .checked_sub(1)
-            .map(|version| version.to_string());
-        let before = before.unwrap_or_default();
-        let args = [what, &id, &pet.name.key(), &version, &record, &before];
-        read(
-            self.store()?
-                .run_script(&CHANGE, &self.keys()?, &args)
-                .await?,
-        )
+        let lullaby = lullaby.clone();
+        let store = store(&lullaby)?;
+        let prefix = store.own_prefix();
+        let keys = ["records", "ids", "names"].map(|name| format!("{prefix}pet:{name}"));
+        let script = store.app_script(&SCRIPT, keys.to_vec());
+        Ok(Arc::new(Self {
+            lullaby,
+            script,
+            keys,
+        }))
     }
 
     async fn ask<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T> {
-        read(self.store()?.run_command(command).await?)
+        let answer = store(&self.lullaby)?.run_command(command).await?;
+        redis::from_redis_value(answer).map_err(|error| Error::store_because("reading pets", error))
     }
 
     async fn record(&self, id: &str) -> Result<Option<Pet>> {
-        let [records, ..] = self.keys()?;
-        let record: Option<String> = self.ask(redis::cmd("HGET").arg(records).arg(id)).await?;
-        record.as_deref().map(pet).transpose()
+        let record = self.script.run(&["load", id]).await?;
+        (!record.is_empty()).then(|| pet(&record)).transpose()
     }
 }
 
-fn read<T: FromRedisValue>(answer: redis::Value) -> Result<T> {
-    redis::from_redis_value(answer).map_err(|error| Error::store_because("reading pets", error))
+fn store(lullaby: &Lullaby) -> Result<&RedisStore> {
+    let store = lullaby.store();
+    store
+        .as_any()
+        .downcast_ref()
+        .ok_or_else(|| Error::invalid(format!("expected Redis, got {}", store.location())))
+}
+
+/// The record of a pet as the script wants it: what it compares in the first line, the pet in the second.
+fn record(pet: &Pet) -> Result<String> {
+    let json = serde_json::to_string(pet)
+        .map_err(|error| Error::store_because("the record of a pet cannot be written", error))?;
+    Ok(format!("{} {}\n{json}", pet.version, pet.name.key()))
 }
 
 fn pet(record: &str) -> Result<Pet> {
-    serde_json::from_str(record)
+    let json = record.split_once('\n').map_or(record, |(_, json)| json);
+    serde_json::from_str(json)
         .map_err(|error| Error::store_because("the record of a pet does not read", error))
 }
 
 #[async_trait]
 impl Home for RedisHome {
     async fn create(&self, pet: &Pet) -> Result<Created> {
-        Ok(match self.change("create", pet).await?.as_str() {
+        let (id, name, record) = (pet.id.to_string(), pet.name.key(), record(pet)?);
+        let answer = self.script.run(&["create", &id, &name, &record]).await?;
+        Ok(match answer.as_str() {
             "done" => Created::Done,
             _ => Created::NameTaken,
         })
@@ -101,7 +89,7 @@ impl Home for RedisHome {
     }
 
     async fn find(&self, name: &PetName) -> Result<Option<Pet>> {
-        let [_, _, ids, _] = self.keys()?;
+        let [_, ids, _] = &self.keys;
         let id: Option<String> = self
             .ask(redis::cmd("HGET").arg(ids).arg(name.key()))
             .await?;
@@ -116,7 +104,14 @@ impl Home for RedisHome {
     }
 
     async fn save(&self, pet: &Pet) -> Result<Saved> {
-        Ok(match self.change("save", pet).await?.as_str() {
+        // Nothing is before the first version.
+        let before = pet.version.checked_sub(1);
+        let before = before
+            .map(|version| version.to_string())
+            .unwrap_or_default();
+        let (id, name, record) = (pet.id.to_string(), pet.name.key(), record(pet)?);
+        let save = ["save", &id, &name, &record, &before];
+        Ok(match self.script.run(&save).await?.as_str() {
             "done" => Saved::Done,
             "gone" => Saved::Gone,
             "taken" => Saved::NameTaken,
@@ -125,17 +120,12 @@ impl Home for RedisHome {
     }
 
     async fn remove(&self, id: &PetId) -> Result<bool> {
-        let id = id.to_string();
-        let args = ["remove", &id];
-        let answer = self
-            .store()?
-            .run_script(&CHANGE, &self.keys()?, &args)
-            .await?;
-        Ok(read::<String>(answer)? == "done")
+        let answer = self.script.run(&["remove", &id.to_string()]).await?;
+        Ok(answer == "done")
     }
 
     async fn list(&self, after: Option<&PetName>, limit: usize) -> Result<Vec<Pet>> {
-        let [records, _, ids, names] = self.keys()?;
+        let [records, ids, names] = &self.keys;
         let from = after.map_or_else(|| "-".to_owned(), |name| format!("({}", name.key()));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut command = redis::cmd("ZRANGEBYLEX");
@@ -151,14 +141,13 @@ impl Home for RedisHome {
         // One command is never asked for more than this.
         for names in names.chunks(1000) {
             let ids: Vec<Option<String>> =
-                self.ask(redis::cmd("HMGET").arg(&ids).arg(names)).await?;
+                self.ask(redis::cmd("HMGET").arg(ids).arg(names)).await?;
             let ids: Vec<String> = ids.into_iter().flatten().collect();
             if ids.is_empty() {
                 continue;
             }
-            let found: Vec<Option<String>> = self
-                .ask(redis::cmd("HMGET").arg(&records).arg(&ids))
-                .await?;
+            let found: Vec<Option<String>> =
+                self.ask(redis::cmd("HMGET").arg(records).arg(&ids)).await?;
             for record in found.into_iter().flatten() {
                 pets.push(pet(&record)?);
             }
@@ -167,7 +156,7 @@ impl Home for RedisHome {
     }
 
     async fn count(&self) -> Result<u64> {
-        let [records, ..] = self.keys()?;
+        let [records, ..] = &self.keys;
         self.ask(redis::cmd("HLEN").arg(records)).await
     }
 }

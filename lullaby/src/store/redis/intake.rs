@@ -1,14 +1,15 @@
-//! What many callers put in at once, jobs or events, goes to the server together. A round trip costs as much as the work on a hundred jobs, so
-//! while two are under way, who comes waits, and all that wait go in the next one. A lone caller waits for nobody.
+//! What many callers want at once goes to the server together: jobs, events, or what an application's own script takes. A round trip costs as
+//! much as the work on a hundred of them, so while two are under way, who comes waits, and all that wait go in the next one. A lone caller
+//! waits for nobody.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redis::{Arg, Cmd, Script};
+use redis::{Arg, Cmd};
 use tokio::sync::oneshot;
 
-use super::Core;
 use super::answer::texts;
+use super::connection::Link;
 use super::scripts::{BATCH, Call};
 use crate::error::{Error, Result};
 
@@ -19,8 +20,9 @@ const MOST_BYTES: usize = 1 << 20;
 
 /// See the module.
 pub(super) struct Intake {
-    /// Takes how many they are, and they; answers one text for each.
-    script: &'static Script,
+    link: Arc<Link>,
+    /// What a call of the script begins with; it takes how many items follow, and they, and answers one text for each.
+    begin: Box<dyn Fn() -> Call + Send + Sync>,
     state: Mutex<State>,
 }
 
@@ -35,7 +37,7 @@ struct Waiting {
     answer: oneshot::Sender<Result<Vec<String>>>,
 }
 
-/// Jobs or events of one caller, as the script reads them.
+/// Items of one caller, as the script reads them.
 pub(super) struct Items {
     pub(super) count: usize,
     pub(super) strings: Vec<Cmd>,
@@ -52,36 +54,16 @@ impl Items {
     }
 }
 
-impl Intake {
-    pub(super) fn new(script: &'static Script) -> Self {
-        let state = Mutex::default();
-        Self { script, state }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Which of a store's intakes.
-pub(super) type Which = fn(&Core) -> &Intake;
-
 /// The right to send. Whoever waits when it ends is sent next.
-struct Turn(Arc<Core>, Which);
-
-impl Turn {
-    fn intake(&self) -> &Intake {
-        (self.1)(&self.0)
-    }
-}
+struct Turn(Arc<Intake>);
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut state = self.intake().state();
+        let mut state = self.0.state();
         if !state.waiting.is_empty()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(send_waiting(self.0.clone(), self.1));
+            runtime.spawn(send_waiting(self.0.clone()));
             return;
         }
         state.under_way -= 1;
@@ -90,16 +72,27 @@ impl Drop for Turn {
     }
 }
 
-impl Core {
+impl Intake {
+    pub(super) fn new(
+        link: Arc<Link>,
+        begin: impl Fn() -> Call + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            link,
+            begin: Box::new(begin),
+            state: Mutex::default(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes what one caller brings in, at most [`BATCH`] items, in one step with what others bring. Cancel safe: all of it is taken in, or
     /// nothing.
-    pub(super) async fn take_in_together(
-        self: &Arc<Self>,
-        which: Which,
-        items: Items,
-    ) -> Result<Vec<String>> {
+    pub(super) async fn take_in(self: &Arc<Self>, items: Items) -> Result<Vec<String>> {
         let waits = {
-            let mut state = which(self).state();
+            let mut state = self.state();
             if state.under_way < UNDER_WAY {
                 state.under_way += 1;
                 Err(items)
@@ -111,8 +104,8 @@ impl Core {
         };
         match waits {
             Err(items) => {
-                let _turn = Turn(self.clone(), which);
-                self.send_together(which, &[&items]).await
+                let _turn = Turn(self.clone());
+                self.send(&[&items]).await
             }
             Ok(answer) => answer
                 .await
@@ -121,29 +114,23 @@ impl Core {
     }
 
     /// The call that takes all of them in.
-    pub(super) fn intake_call<'a>(
-        &self,
-        which: Which,
-        items: impl IntoIterator<Item = &'a Items> + Clone,
-    ) -> Call {
+    pub(super) fn call<'a>(&self, items: impl IntoIterator<Item = &'a Items> + Clone) -> Call {
         let count: usize = items.clone().into_iter().map(|one| one.count).sum();
-        let call = self.script(which(self).script).arg(count);
         let strings = items.into_iter().flat_map(|one| &one.strings);
-        strings.fold(call, Call::append)
+        strings.fold((self.begin)().arg(count), Call::append)
     }
 
     /// The answers come in the same order.
-    async fn send_together(&self, which: Which, items: &[&Items]) -> Result<Vec<String>> {
-        let call = self.intake_call(which, items.iter().copied());
-        texts(self.link.call(call).await?)
+    async fn send(&self, items: &[&Items]) -> Result<Vec<String>> {
+        texts(self.link.call(self.call(items.iter().copied())).await?)
     }
 }
 
 /// Holds a turn until nobody waits.
-async fn send_waiting(core: Arc<Core>, which: Which) {
+async fn send_waiting(intake: Arc<Intake>) {
     loop {
         let batch = {
-            let mut state = which(&core).state();
+            let mut state = intake.state();
             let batch = next_batch(&mut state.waiting);
             if batch.is_empty() {
                 state.under_way -= 1;
@@ -152,7 +139,7 @@ async fn send_waiting(core: Arc<Core>, which: Which) {
             batch
         };
         let items: Vec<_> = batch.iter().map(|one| &one.items).collect();
-        let mut answers = core.send_together(which, &items).await;
+        let mut answers = intake.send(&items).await;
         for one in batch {
             let own = match &mut answers {
                 Ok(answers) => Ok(answers

@@ -6,6 +6,7 @@
 
 mod address;
 mod answer;
+mod app_script;
 pub mod call;
 mod check;
 mod clock;
@@ -40,12 +41,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 pub use redis;
 
+pub use self::app_script::AppScript;
 use self::clock::ServerClock;
 use self::connection::Link;
 use self::intake::Intake;
 use self::keys::Keys;
 use self::maintain::Walk;
-use self::scripts::Call;
+use self::scripts::{Call, Opening};
 use self::serializer::Serializer;
 use self::under_way::UnderWay;
 use self::wake::Ears;
@@ -149,14 +151,15 @@ pub struct RedisStore {
 struct Core {
     link: Arc<Link>,
     keys: Keys,
+    opening: Opening,
     options: RedisOptions,
     server: Arc<ServerClock>,
     /// What judges: the clock that was set, or the server's.
     clock: Arc<dyn Clock>,
     signals: Arc<Signals>,
     ears: Ears,
-    jobs: Intake,
-    events: Intake,
+    jobs: Arc<Intake>,
+    events: Arc<Intake>,
     /// With what this process holds RQ's scheduler locks.
     owner: String,
     /// Whether the server is a node of a Redis Cluster, where keys of two slots cannot be in one step.
@@ -180,16 +183,27 @@ impl RedisStore {
             Some(clock) => clock.clone(),
             None => server.clone(),
         };
-        let core = Arc::new(Core {
-            link: Link::new(url)?,
+        let link = Link::new(url)?;
+        let opening = Opening {
             keys: Keys::new(&options.prefix)?,
+            clock: options.clock.clone(),
+            limits: options.event_limits,
+        };
+        let intake = |script: &'static redis::Script| {
+            let opening = opening.clone();
+            Intake::new(link.clone(), move || opening.call(script))
+        };
+        let core = Arc::new(Core {
+            jobs: intake(&scripts::ENQUEUE),
+            events: intake(&scripts::APPEND_EVENTS),
+            link,
+            keys: opening.keys.clone(),
+            opening,
             options,
             server,
             clock,
             signals: Arc::default(),
             ears: Ears::default(),
-            jobs: Intake::new(&scripts::ENQUEUE),
-            events: Intake::new(&scripts::APPEND_EVENTS),
             owner: format!("lullaby-{}", uuid::Uuid::new_v4().simple()),
             in_cluster: AtomicBool::new(false),
             avoided: Mutex::default(),
@@ -225,20 +239,10 @@ impl RedisStore {
         self.core.link.command(command).await
     }
 
-    /// Runs a script of the application's own: one atomic step. The server is given its text only when it does not know it.
-    ///
-    /// # Errors
-    /// A store error: the server cannot be reached, or the script failed.
-    pub async fn run_script(
-        &self,
-        script: &'static redis::Script,
-        keys: &[String],
-        args: &[&str],
-    ) -> Result<redis::Value> {
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(script.get_hash()).arg(keys.len());
-        command.arg(keys).arg(args);
-        self.core.link.call(Call { script, command }).await
+    /// Makes a script of the application's own ready to be run, on keys that begin with [`own_prefix`](Self::own_prefix).
+    #[must_use]
+    pub fn app_script(&self, script: &'static redis::Script, keys: Vec<String>) -> AppScript {
+        AppScript::new(self.core.link.clone(), script, keys)
     }
 }
 
@@ -251,8 +255,7 @@ impl Drop for RedisStore {
 impl Core {
     /// A call of a script, judged by this store's clock.
     fn script(&self, script: &'static redis::Script) -> Call {
-        let now = self.options.clock.as_ref().map(|clock| clock.now());
-        Call::new(script, &self.keys, now, self.options.event_limits)
+        self.opening.call(script)
     }
 
     fn judges_by_server(&self) -> bool {

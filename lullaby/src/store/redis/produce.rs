@@ -24,7 +24,7 @@ impl Core {
             FOR_TWO_THREADS..=BATCH => self.strings_by_two_threads(jobs).await?,
             _ => return self.take_in_batches(&jobs).await,
         };
-        let answers = self.take_in_together(|core| &core.jobs, items).await?;
+        let answers = self.jobs.take_in(items).await?;
         Ok(answers.iter().map(|told| enqueued(told)).collect())
     }
 
@@ -32,7 +32,7 @@ impl Core {
     async fn take_in_batches(&self, jobs: &[JobSpec]) -> Result<Vec<Enqueued>> {
         let mut calls = Vec::new();
         for batch in jobs.chunks(BATCH) {
-            calls.push(self.intake_call(|core| &core.jobs, [&self.strings_of(batch)?]));
+            calls.push(self.jobs.call([&self.strings_of(batch)?]));
         }
         let mut outcomes = Vec::new();
         for answer in self.link.call_all(calls).await? {
@@ -168,7 +168,7 @@ impl Core {
         Ok(number(self.link.call(call).await?)? == 1)
     }
 
-    pub(super) async fn append(self: &Arc<Self>, events: &[NewEvent]) -> Result<Vec<EventId>> {
+    pub(super) async fn append(&self, events: &[NewEvent]) -> Result<Vec<EventId>> {
         let mut ids = Vec::with_capacity(events.len());
         for batch in events.chunks(BATCH) {
             let mut call = Call::strings(&scripts::APPEND_EVENTS);
@@ -183,7 +183,7 @@ impl Core {
                 count: batch.len(),
                 strings: vec![call.command],
             };
-            for id in self.take_in_together(|core| &core.events, items).await? {
+            for id in self.events.take_in(items).await? {
                 let id = id.parse().map_err(|_| {
                     Error::store(format!("expected an event's id from Redis, got {id:?}"))
                 })?;

@@ -1,11 +1,11 @@
 //! The scripts, and how a call of one is put together.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use redis::{Arg, Cmd, Script, ToRedisArgs};
 
 use super::keys::Keys;
-use crate::clock::Timestamp;
+use crate::clock::Clock;
 use crate::event::EventLimits;
 
 /// The most items that one call of a script is given: enough that a round trip costs little, little enough that nobody waits long.
@@ -48,31 +48,46 @@ scripts! {
     ADVANCE = "dependencies.lua" "enqueue_job.lua" "cancel_job.lua" "schedule_record.lua" "advance.lua";
 }
 
-/// One call of a script, with the arguments that all of them share.
+/// What every call of a store's scripts begins with.
+#[derive(Clone)]
+pub(super) struct Opening {
+    pub(super) keys: Keys,
+    /// `None` where the server's own time judges.
+    pub(super) clock: Option<Arc<dyn Clock>>,
+    pub(super) limits: EventLimits,
+}
+
+impl Opening {
+    pub(super) fn call(&self, script: &'static Script) -> Call {
+        // Lua's numbers are exact up to 2^53.
+        let bounded = |limit: u64| limit.min(1 << 53);
+        let mut command = redis::cmd("EVALSHA");
+        command
+            .arg(script.get_hash())
+            .arg(1)
+            .arg(self.keys.queues());
+        command.arg(&self.keys.rq).arg(&self.keys.own);
+        match &self.clock {
+            Some(clock) => command.arg(clock.now().as_millis()),
+            None => command.arg(""),
+        };
+        command.arg(bounded(self.limits.per_subject));
+        command.arg(bounded(self.limits.total));
+        Call { script, command }
+    }
+}
+
+/// One call of a script.
 pub(super) struct Call {
     pub(super) script: &'static Script,
     pub(super) command: Cmd,
 }
 
 impl Call {
-    /// `now` is `None` where the server's own time judges.
-    pub(super) fn new(
-        script: &'static Script,
-        keys: &Keys,
-        now: Option<Timestamp>,
-        limits: EventLimits,
-    ) -> Self {
-        // Lua's numbers are exact up to 2^53.
-        let bounded = |limit: u64| limit.min(1 << 53);
+    /// A script of the application's, which has keys of its own.
+    pub(super) fn foreign(script: &'static Script, keys: &[String]) -> Self {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(script.get_hash()).arg(1).arg(keys.queues());
-        command.arg(&keys.rq).arg(&keys.own);
-        match now {
-            Some(now) => command.arg(now.as_millis()),
-            None => command.arg(""),
-        };
-        command.arg(bounded(limits.per_subject));
-        command.arg(bounded(limits.total));
+        command.arg(script.get_hash()).arg(keys.len()).arg(keys);
         Self { script, command }
     }
 

@@ -89,8 +89,11 @@ local function start_plain(id, queue)
   return true
 end
 
+-- Jobs that come together are of one kind, most often: after one that is not plain none is tried so until one might have been.
+local try_plain = true
+
 local function start(id, queue)
-  if start_plain(id, queue) then return end
+  if try_plain and start_plain(id, queue) then return end
   local key = job_key(id)
   local hash = redis.pcall('HGETALL', key)
   if hash.err then return put_aside(id, 'its key is no hash', 'the queue ' .. queue) end
@@ -108,6 +111,7 @@ local function start(id, queue)
   end
   -- No hash: its ttl is over, or it was deleted. Another status: it stands somewhere else, too, and belongs there.
   if #hash == 0 or (status and status ~= 'queued') then return end
+  try_plain = not found
   local mark, job = '=', found and { id = id, key = key, n = n or '0', queue = queue }
   if found then mark = prepare(job, found) end
   if not mark then return end

@@ -121,10 +121,25 @@ end
 
 local function events_of(subject) return own .. 'events:' .. subject end
 
+-- The ids of events, taken from the counter one at first, then many together; `publish` gives back those that nobody had.
+local event_id, events_left, events_taken = 0, 0, 1
+local function take_event_id()
+  if events_left == 0 then
+    event_id, events_left = call('INCRBY', own .. 'last_event', events_taken) - events_taken, events_taken
+    events_taken = 64
+  end
+  event_id, events_left = event_id + 1, events_left - 1
+  return int(event_id)
+end
+local function give_event_ids_back()
+  if events_left > 0 then call('DECRBY', own .. 'last_event', events_left) end
+  events_left = 0
+end
+
 -- How many events this script appended, and how many each of their subjects has.
 local appended, told = 0, {}
 local function append_event(subject, job, kind, data)
-  local id = int(call('INCR', own .. 'last_event'))
+  local id = take_event_id()
   call('XADD', own .. 'events', id .. '-0', 's', subject, 'j', job, 'k', kind, 'd', data, 't', int(now))
   appended, told[subject] = appended + 1, call('RPUSH', events_of(subject), id)
   touch('v')
@@ -557,6 +572,7 @@ end
 local function publish()
   release_all()
   flush()
+  give_event_ids_back()
   drop_surplus_events()
   local all = ''
   for topic in pairs(topics) do all = all .. topic end
