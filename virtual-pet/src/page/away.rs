@@ -1,4 +1,8 @@
 //! What happened while the player was away.
+//!
+//! All of it is told from events, also the hunger: a pet is saved before its event is written, and in between the pet has lived an hour
+//! that the events do not tell of. Each hour is told once: an event that comes later has a higher id than the newest one that the page was
+//! told, and that one is where the stream goes on and what the browser remembers of this visit.
 
 use maud::{Markup, html};
 
@@ -53,13 +57,18 @@ fn facts(view: &View, since: &Since) -> Vec<String> {
         .iter()
         .filter(|event| by(event) == Some(By::Visitor))
         .count();
+    // Of two processes, the one that saved first may be the last to write its event.
+    let newest = changes
+        .iter()
+        .map(|event| &event.data["pet"])
+        .max_by_key(|pet| pet["version"].as_u64());
+    let hunger = newest.and_then(|pet| pet["hunger"].as_i64());
     let name = &view.pet.name;
     let facts = [
         latest(What::Hatched),
         latest(What::Woke),
-        (hours > 0).then(|| {
+        hunger.filter(|_| hours > 0).map(|hunger| {
             let passed = if hours == 1 { "hour" } else { "hours" };
-            let hunger = view.pet.hunger;
             format!("{hours} game {passed} went by; hunger is {hunger} of 10 now.")
         }),
         (guests > 0).then(|| match guests {

@@ -20,7 +20,7 @@ use super::input::{Bodies, Path, Query, Signed, caller, read};
 use super::keys::secure;
 use super::limits::Deed as Counted;
 use super::live::{self, After};
-use super::pages::{LATEST, mine, view};
+use super::pages::{LATEST, events_and_pet, mine, view};
 use super::problem::Problem;
 use super::wants::Wants;
 use super::{App, Client, pet_name};
@@ -47,11 +47,7 @@ pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Result<R
     let name = world.pet().clone();
     let app = app.inside(world);
     let pet = app.game.look(&name).await?;
-    let mut events = app
-        .game
-        .lullaby()
-        .events(Some(pet.id.as_str()), EventId(0), usize::MAX >> 1)
-        .await?;
+    let (mut events, pet) = events_and_pet(&app, &pet.id, EventId(0), usize::MAX >> 1).await?;
     let today = Today::of(&events, zone(&headers), app.game.now());
     events.drain(..events.len().saturating_sub(LATEST));
     let view = view(&app, pet, events, today, &Caller::default(), &headers).await?;

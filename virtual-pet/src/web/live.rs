@@ -29,7 +29,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::cookies::zone;
 use super::hub::Seat;
 use super::input::{Path, Query, caller};
-use super::pages::{EVENTS, LATEST, view};
+use super::pages::{EVENTS, LATEST, events_and_pet, view};
 use super::problem::Problem;
 use super::{App, pet_name};
 use crate::game::{Caller, GameError, PET_CHANGED, PET_RELEASED, What};
@@ -243,11 +243,8 @@ impl LivePage {
     async fn patch(&mut self) -> Result<Frame, Problem> {
         let hub = self.app.hub.clone();
         let _pen = hub.pen().await;
-        let pet = self.app.game.look_at(&self.id).await?;
         let after = self.shown_from.min(self.told);
-        let lullaby = self.app.game.lullaby();
-        let subject = Some(self.id.as_str());
-        let mut events = lullaby.events(subject, after, EVENTS).await?;
+        let (mut events, pet) = events_and_pet(&self.app, &self.id, after, EVENTS).await?;
         for event in &events {
             self.today.take(event);
             if let Some(comeback) = &mut self.comeback {

@@ -19,7 +19,7 @@ use super::{App, Client, encoded, keys, pet_name};
 use crate::game::{Adopted, By, Caller, GameError};
 use crate::keeper::Key;
 use crate::page::{self, Around, Comeback, Since, Today, View};
-use crate::pet::{Pet, PetName};
+use crate::pet::{Pet, PetId, PetName};
 
 /// How many pets the adopt page lists.
 const LISTED: usize = 24;
@@ -104,11 +104,7 @@ pub(super) async fn pet(
         Err(GameError::NoSuchPet { .. }) => return missing(&app, &name, &caller, &headers).await,
         found => found?,
     };
-    let mut events = app
-        .game
-        .lullaby()
-        .events(Some(pet.id.as_str()), EventId(0), EVENTS)
-        .await?;
+    let (mut events, pet) = events_and_pet(&app, &pet.id, EventId(0), EVENTS).await?;
     let now = app.game.now();
     let boot = app.hub.boot().at;
     let since = last_visit(&headers)
@@ -170,15 +166,29 @@ pub(super) async fn history(
 ) -> Result<Response, Problem> {
     let pet = app.game.look(&pet_name(&name)?).await?;
     let caller = caller(&headers, None)?;
-    let subject = Some(pet.id.as_str());
-    let lullaby = app.game.lullaby();
-    let events = lullaby.events(subject, EventId(0), EVENTS).await?;
+    let (events, pet) = events_and_pet(&app, &pet.id, EventId(0), EVENTS).await?;
     let today = Today::of(&events, zone(&headers), app.game.now());
     let view = view(&app, pet, events, today, &caller, &headers).await?;
     let before = EventId(query.before.unwrap_or(u64::MAX));
     let mine = mine(&app, &headers).await?;
     let page = page::history(&view, &mine, before, HISTORY_LINES, app.shell(&headers));
     Ok(packed(&headers, page))
+}
+
+/// Up to `most` of a pet's events after `after`, the oldest first, and then the pet.
+///
+/// In this order: a pet is saved before its event is written, so the pet shows every change that the events tell of. It may show one
+/// more, whose event is still to come and makes another patch of the live page. Read the other way round, the pet could lack a change
+/// whose event the page was told already, and nothing would bring it.
+pub(super) async fn events_and_pet(
+    app: &App,
+    id: &PetId,
+    after: EventId,
+    most: usize,
+) -> Result<(Vec<Event>, Pet), Problem> {
+    let lullaby = app.game.lullaby();
+    let events = lullaby.events(Some(id.as_str()), after, most).await?;
+    Ok((events, app.game.look_at(id).await?))
 }
 
 /// All that a pet's page shows, as it is now.

@@ -23,6 +23,12 @@ async function proxyWithoutServer(port) {
   return server;
 }
 
+/** Waits until a pet's history has these words: an hour is saved before it is written down, and the page tells what is written. */
+async function written(game, name, words) {
+  const history = async () => (await fetch(`${game.url}/pet/${name}/history`, { headers: { Accept: "text/html" } })).text();
+  while (!(await history()).includes(words));
+}
+
 test("a killed server is told of, 503s do not end it, and the nap goes on where it was", async () => {
   const port = await freePort();
   // The page tries again after about 0.5, 1, 2 and 4 s, and shall be back before the nap is over.
@@ -132,9 +138,7 @@ test("hours without a server are made up for in one run, and whoever comes back 
   await back.waitForFunction((due) => Date.now() >= due + 6 * 500, due);
   game = await startGame(options, port);
   try {
-    // Its hunger is saved before what happened is written down, and the card tells what is written.
-    let history;
-    do history = await (await fetch(`${game.url}/pet/Hours/history`, { headers: { Accept: "text/html" } })).text(); while (!history.includes("hours in one catch-up run"));
+    await written(game, "Hours", "hours in one catch-up run");
     await back.goto(`${game.url}/pet/Hours`);
     await live(back);
     const card = await back.innerText("#away");
@@ -188,8 +192,7 @@ test("a player who comes back is told what happened meanwhile", async () => {
     const page = await visit(browser, game.url);
     const eightHoursAgo = Date.now() - 8 * 3600 * 1000;
     await page.context().addCookies([{ name: "seen", value: `${pet.id}~0~${eightHoursAgo}`, url: game.url }]);
-    let hunger = 0;
-    while (hunger < 2) ({ hunger } = await (await fetch(`${game.url}/api/pets/Alone`)).json());
+    await written(game, "Alone", "An hour passed for Alone");
     await page.goto(`${game.url}/pet/Alone`);
     assert.match(await page.innerText("#away"), /While you were away \(8 h[\s\S]*game hours? went by/);
     await picture(page, "away-light-1280");

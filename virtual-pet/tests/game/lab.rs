@@ -14,15 +14,12 @@ use virtual_pet::game::Game;
 use virtual_pet::home::memory::MemoryHome;
 use virtual_pet::lab::{IDLE, Lab, MOST_WORLDS};
 use virtual_pet::pet::{Rules, Visitors};
-use virtual_pet::web::guard::Hosts;
-use virtual_pet::web::hub::Hub;
-use virtual_pet::web::limits::{Limiter, Limits};
-use virtual_pet::web::serve::serve;
-use virtual_pet::web::{Access, App, router};
+use virtual_pet::web::App;
+use virtual_pet::web::limits::Limits;
 
 use super::http::{Answer, Events, Request};
 use super::server::Server;
-use super::town::{HOUR, MINUTE};
+use super::town::{HOUR, MINUTE, app, serve_app};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const SECOND: Duration = Duration::from_secs(1);
@@ -91,25 +88,12 @@ async fn serve_pages(listener: TcpListener, limits: Limits, clock: ManualClock, 
     let lullaby = Lullaby::with_store(MemoryStore::new(clock.clone()));
     let home = Arc::new(MemoryHome::default());
     let game = Game::new(lullaby.clone(), home, Rules::game(), Visitors::Act).expect("a game");
-    let hub = Hub::new(lullaby, clock.clone());
     let lab = Arc::new(Lab::new(Rules::game(), clock.clone()));
-    let address = listener.local_addr().expect("an address");
     let app = App {
-        game: Arc::new(game),
-        hub: hub.clone(),
-        shutdown: stop.clone(),
-        access: Arc::new(Access {
-            hosts: Hosts::new(address.ip(), &[]),
-            limiter: Limiter::new(limits),
-            proxies: vec!["127.0.0.1".parse().expect("an address")],
-            most_pets: 6,
-        }),
-        host_clock: clock.clone(),
         lab: Some(lab.clone()),
-        world: None,
+        ..app(Arc::new(game), limits, clock, stop.clone())
     };
-    let pages = serve(listener, router(app), stop.clone(), clock.as_ref());
-    tokio::join!(pages, hub.run(&stop), lab.run(&stop));
+    tokio::join!(serve_app(listener, app), lab.run(&stop));
 }
 
 /// Who holds the key of a world.

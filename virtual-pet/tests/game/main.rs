@@ -2,6 +2,7 @@
 
 mod api;
 mod article;
+mod away;
 mod healing;
 mod http;
 mod input;

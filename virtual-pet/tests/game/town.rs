@@ -3,16 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lullaby::clock::ManualClock;
+use lullaby::clock::{Clock, ManualClock};
 use lullaby::store::memory::MemoryStore;
 use lullaby::testing::Sandbox;
-use lullaby::{Job, Lullaby, Status};
+use lullaby::{Job, Lullaby, Shutdown, Status};
+use tokio::net::TcpListener;
 use virtual_pet::game::{Adopted, Adoption, Caller, Game, GameError, QUEUE};
 use virtual_pet::home::Home;
 use virtual_pet::home::memory::MemoryHome;
 use virtual_pet::keeper::Key;
 use virtual_pet::pet::{Action, Colour, Pet, PetName, Rules, Species, Visitors};
 use virtual_pet::tasks::tasks;
+use virtual_pet::web::guard::Hosts;
+use virtual_pet::web::hub::Hub;
+use virtual_pet::web::limits::{Limiter, Limits};
+use virtual_pet::web::serve::serve;
+use virtual_pet::web::{Access, App, router};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -99,6 +105,41 @@ impl Town {
         let store = self.sandbox.lullaby().store();
         store.list_jobs(&filter).await.expect("the store answers")
     }
+}
+
+/// The pages of a game, without a lab, for a server on the loopback interface.
+pub(crate) fn app(
+    game: Arc<Game>,
+    limits: Limits,
+    host_clock: Arc<dyn Clock>,
+    shutdown: Shutdown,
+) -> App {
+    let loopback = "127.0.0.1".parse().expect("an address");
+    App {
+        hub: Hub::new(game.lullaby().clone(), host_clock.clone()),
+        game,
+        shutdown,
+        access: Arc::new(Access {
+            hosts: Hosts::new(loopback, &[]),
+            limiter: Limiter::new(limits),
+            proxies: vec!["127.0.0.1".parse().expect("an address")],
+            most_pets: 6,
+        }),
+        host_clock,
+        lab: None,
+        world: None,
+    }
+}
+
+/// Serves pages and their streams until their shutdown.
+pub(crate) async fn serve_app(listener: TcpListener, app: App) {
+    let (hub, stop, clock) = (
+        app.hub.clone(),
+        app.shutdown.clone(),
+        app.host_clock.clone(),
+    );
+    let pages = serve(listener, router(app), stop.clone(), clock.as_ref());
+    tokio::join!(pages, hub.run(&stop));
 }
 
 pub(crate) fn name(text: &str) -> PetName {
