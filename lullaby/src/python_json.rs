@@ -34,11 +34,7 @@ impl Formatter for PythonFormatter {
         writer: &mut W,
         first: bool,
     ) -> io::Result<()> {
-        if first {
-            Ok(())
-        } else {
-            writer.write_all(b", ")
-        }
+        self.begin_array_value(writer, first)
     }
 
     fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
@@ -51,10 +47,8 @@ impl Formatter for PythonFormatter {
         fragment: &str,
     ) -> io::Result<()> {
         for letter in fragment.chars() {
-            if letter.is_ascii() && letter != '\u{7f}' {
+            if letter.is_ascii() {
                 writer.write_all(&[letter as u8])?;
-            } else if letter == '\u{7f}' {
-                writer.write_all(b"\x7f")?;
             } else {
                 for unit in letter.encode_utf16(&mut [0; 2]) {
                     write!(writer, "\\u{unit:04x}")?;

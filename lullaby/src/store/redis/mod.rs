@@ -47,7 +47,7 @@ use self::connection::Link;
 use self::intake::Intake;
 use self::keys::Keys;
 use self::maintain::Walk;
-use self::scripts::{Call, Opening};
+use self::scripts::Call;
 use self::serializer::Serializer;
 use self::under_way::UnderWay;
 use self::wake::Ears;
@@ -151,7 +151,6 @@ pub struct RedisStore {
 struct Core {
     link: Arc<Link>,
     keys: Keys,
-    opening: Opening,
     options: RedisOptions,
     server: Arc<ServerClock>,
     /// What judges: the clock that was set, or the server's.
@@ -184,21 +183,16 @@ impl RedisStore {
             None => server.clone(),
         };
         let link = Link::new(url)?;
-        let opening = Opening {
-            keys: Keys::new(&options.prefix)?,
-            clock: options.clock.clone(),
-            limits: options.event_limits,
-        };
+        let keys = Keys::new(&options.prefix)?;
         let intake = |script: &'static redis::Script| {
-            let opening = opening.clone();
-            Intake::new(link.clone(), move || opening.call(script))
+            let (keys, options) = (keys.clone(), options.clone());
+            Intake::new(link.clone(), move || Call::new(script, &keys, &options))
         };
         let core = Arc::new(Core {
             jobs: intake(&scripts::ENQUEUE),
             events: intake(&scripts::APPEND_EVENTS),
             link,
-            keys: opening.keys.clone(),
-            opening,
+            keys,
             options,
             server,
             clock,
@@ -255,7 +249,7 @@ impl Drop for RedisStore {
 impl Core {
     /// A call of a script, judged by this store's clock.
     fn script(&self, script: &'static redis::Script) -> Call {
-        self.opening.call(script)
+        Call::new(script, &self.keys, &self.options)
     }
 
     fn judges_by_server(&self) -> bool {

@@ -1,12 +1,11 @@
 //! The scripts, and how a call of one is put together.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use redis::{Arg, Cmd, Script, ToRedisArgs};
 
+use super::RedisOptions;
 use super::keys::Keys;
-use crate::clock::Clock;
-use crate::event::EventLimits;
 
 /// The most items that one call of a script is given: enough that a round trip costs little, little enough that nobody waits long.
 pub(super) const BATCH: usize = 1000;
@@ -48,35 +47,6 @@ scripts! {
     ADVANCE = "dependencies.lua" "enqueue_job.lua" "cancel_job.lua" "schedule_record.lua" "advance.lua";
 }
 
-/// What every call of a store's scripts begins with.
-#[derive(Clone)]
-pub(super) struct Opening {
-    pub(super) keys: Keys,
-    /// `None` where the server's own time judges.
-    pub(super) clock: Option<Arc<dyn Clock>>,
-    pub(super) limits: EventLimits,
-}
-
-impl Opening {
-    pub(super) fn call(&self, script: &'static Script) -> Call {
-        // Lua's numbers are exact up to 2^53.
-        let bounded = |limit: u64| limit.min(1 << 53);
-        let mut command = redis::cmd("EVALSHA");
-        command
-            .arg(script.get_hash())
-            .arg(1)
-            .arg(self.keys.queues());
-        command.arg(&self.keys.rq).arg(&self.keys.own);
-        match &self.clock {
-            Some(clock) => command.arg(clock.now().as_millis()),
-            None => command.arg(""),
-        };
-        command.arg(bounded(self.limits.per_subject));
-        command.arg(bounded(self.limits.total));
-        Call { script, command }
-    }
-}
-
 /// One call of a script.
 pub(super) struct Call {
     pub(super) script: &'static Script,
@@ -84,6 +54,23 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// A call of one of the store's own, with the arguments that all of them share.
+    pub(super) fn new(script: &'static Script, keys: &Keys, options: &RedisOptions) -> Self {
+        // Lua's numbers are exact up to 2^53.
+        let bounded = |limit: u64| limit.min(1 << 53);
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(script.get_hash()).arg(1).arg(keys.queues());
+        command.arg(&keys.rq).arg(&keys.own);
+        match &options.clock {
+            Some(clock) => command.arg(clock.now().as_millis()),
+            // The server's own time judges.
+            None => command.arg(""),
+        };
+        command.arg(bounded(options.event_limits.per_subject));
+        command.arg(bounded(options.event_limits.total));
+        Self { script, command }
+    }
+
     /// A script of the application's, which has keys of its own.
     pub(super) fn foreign(script: &'static Script, keys: &[String]) -> Self {
         let mut command = redis::cmd("EVALSHA");

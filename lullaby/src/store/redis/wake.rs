@@ -318,7 +318,7 @@ impl Core {
     }
 
     /// What the server is asked to tell of: few beginnings that cover all that is watched, because at each write to any key it looks at each of
-    /// them, which with seven was 6 % of what a job costs it. What else begins so is written seldom.
+    /// them, which with six was 6 % of what a job costs it. What else begins so is written seldom.
     fn tracked(&self) -> Vec<String> {
         let rq = &self.keys.rq;
         let mut tracked = ["queue:", "s", "f", "canceled:"]
