@@ -99,7 +99,7 @@ def test_stop_is_for_jobs_that_run(conn, programs):
     assert waiting.get_status() == "scheduled"
 
 
-def test_a_call_is_written_for_the_fleet_that_reads_it(conn, programs):
+def test_a_call_is_written_for_the_fleet_that_reads_it(conn, programs, tmp_path):
     from rq.job import Job
     from rq.serializers import JSONSerializer
 
@@ -108,7 +108,8 @@ def test_a_call_is_written_for_the_fleet_that_reads_it(conn, programs):
     for id, serializer in (("json", JSONSerializer), ("pickle", None)):
         job = Job.fetch(id, connection=conn, serializer=serializer)
         assert (job.func_name, tuple(job.args), job.kwargs) == ("pytasks.add", (1,), {"b": 2})
-    refused = programs.start(BIN / "lullaby", "--store", "memory:", "enqueue", "--serializer", "json", "pytasks.add")
+    (tmp_path / "jobs.db").touch()
+    refused = programs.start(BIN / "lullaby", "--store", f"sqlite:{tmp_path}/jobs.db", "enqueue", "--serializer", "json", "pytasks.add")
     assert refused.wait(timeout=30) == 2
 
 

@@ -18,7 +18,13 @@ pub(crate) fn call(arguments: &[String]) -> anyhow::Result<(Vec<Value>, Map<Stri
 }
 
 fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+    serde_json::from_str(text).unwrap_or_else(|error| {
+        // Text it is, but hardly what was meant.
+        if text.starts_with(['{', '[', '"']) {
+            eprintln!("lullaby: {text} goes in as text, for it is no JSON: {error}");
+        }
+        Value::from(text)
+    })
 }
 
 fn is_name(text: &str) -> bool {

@@ -2,6 +2,7 @@
 
 mod call;
 mod duration;
+mod job_options;
 mod print;
 mod verbs;
 
@@ -28,16 +29,17 @@ struct Cli {
         global = true,
         value_name = "URL",
         env = "LULLABY_STORE",
-        hide_env_values = true
+        hide_env_values = true,
+        help_heading = EVERYWHERE
     )]
     store: Option<String>,
 
     /// Short for --store; goes before it
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = EVERYWHERE)]
     redis: Option<String>,
 
     /// Print JSON instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
 
     #[command(subcommand)]
@@ -70,10 +72,13 @@ enum Verb {
     Why(verbs::why::Why),
 }
 
+/// The options that every command takes stand behind its own.
+const EVERYWHERE: &str = "Options of every command";
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  something named does not exist or could not be changed; the answer says what
+  1  something named does not exist, exists already, or could not be changed; the answer says what
   2  the command was not understood, or the store could not be opened or asked";
 
 /// Where the game keeps its jobs, too.
@@ -109,7 +114,10 @@ async fn main() -> ExitCode {
         Ok(done) => done,
         Err(error) => {
             eprintln!("lullaby: {error:#}");
-            ExitCode::from(2)
+            let answer = error
+                .downcast_ref::<lullaby::Error>()
+                .is_some_and(|error| error.is_not_found() || error.is_duplicate());
+            ExitCode::from(if answer { 1 } else { 2 })
         }
     }
 }
@@ -134,18 +142,13 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         return Ok(exit_code(done.await?));
     }
     let named = cli.redis.as_deref().or(cli.store.as_deref());
-    let mut url = named.unwrap_or(STORE);
-    if cli.verb.needs_no_store() {
-        url = "memory:";
-    }
-    // Looking must not make a file where there is none.
-    if let Some(path) = url.strip_prefix("sqlite:") {
-        let path = path.strip_prefix("//").unwrap_or(path);
-        anyhow::ensure!(
-            std::path::Path::new(path).exists(),
-            "there is no store at {url}: name one with --store, as --store sqlite:./data/lullaby.db"
-        );
-    }
+    let url = if cli.verb.needs_no_store() {
+        "memory:"
+    } else {
+        let url = named.unwrap_or(STORE);
+        check_there(url, named.is_some())?;
+        url
+    };
     let lullaby = match cli.verb.serializer() {
         Some(serializer) => open_redis(url, serializer).await?,
         None => Lullaby::open(url).await?,
@@ -164,6 +167,29 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Why(verb) => verb.run(&lullaby, out).await?,
     };
     Ok(exit_code(done))
+}
+
+/// Looking must not make a file where there is none, and what is put into memory is gone when this process ends.
+fn check_there(url: &str, named: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        url != "memory:",
+        "expected a store that others use too, as sqlite:./data/lullaby.db or redis://localhost:6379, got memory:"
+    );
+    let Some(path) = url.strip_prefix("sqlite:") else {
+        return Ok(());
+    };
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || std::path::Path::new(path).exists() {
+        return Ok(());
+    }
+    if named {
+        anyhow::bail!(
+            "there is no file {path}: the program whose jobs they are makes it when it first opens {url}"
+        );
+    }
+    anyhow::bail!(
+        "no store was named, and there is no file {path} here: name one by --store sqlite:FILE or --redis URL, or start the game first"
+    )
 }
 
 /// A store in Redis, whose new jobs are written so.

@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// assert!(error.is_invalid());
 /// assert!(error.to_string().contains("letters, digits"));
 /// ```
+///
+/// Its text tells all of it, the error of the layer below too. So [`source`](std::error::Error::source) has nothing to add, and reports
+/// that print the chain of sources, as anyhow's, say nothing twice; [`Error::get_ref`] gives the layer below to who wants to look at it.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -100,6 +103,12 @@ impl Error {
         Self::new(Kind::TakenOver, message)
     }
 
+    /// The error of the layer below, if there is one, as `rusqlite::Error` or `redis::RedisError`.
+    #[must_use]
+    pub fn get_ref(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        self.0.source.as_deref()
+    }
+
     /// True if an argument was refused: asking again with the same argument cannot help.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
@@ -159,8 +168,27 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_below_is_told_once_and_can_be_looked_at() {
+        let below = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer");
+        let error = Error::store_because("reading pets", below);
+        assert_eq!(error.to_string(), "reading pets: no answer");
+        assert!(
+            std::error::Error::source(&error).is_none(),
+            "a report would say it again"
+        );
+        let below = error
+            .get_ref()
+            .and_then(|below| below.downcast_ref::<std::io::Error>());
+        assert_eq!(
+            below.map(std::io::Error::kind),
+            Some(std::io::ErrorKind::TimedOut)
+        );
     }
 }

@@ -150,7 +150,7 @@ impl Queue {
             Enqueued::Created | Enqueued::Replaced => None,
             Enqueued::Exists { status } if unique => {
                 return Err(Error::duplicate(format!(
-                    "a unique job {id} exists already: it is {status}"
+                    "a job {id} exists already, and this one is to be unique: it is {status}"
                 )));
             }
             Enqueued::Exists { status } => Some(status),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::call::call;
 use crate::duration::duration;
+use crate::job_options::JobOptions;
 use crate::print::Out;
 
 /// Puts a job in; prints its id. A value is JSON if it reads as JSON, else text.
@@ -47,6 +48,8 @@ pub(crate) struct Enqueue {
     /// How the call is written in Redis: pickle, as RQ's workers expect, or json for those started with `-S json`
     #[arg(long, value_name = "FORMAT", value_parser = ["pickle", "json"])]
     serializer: Option<String>,
+    #[command(flatten)]
+    options: JobOptions,
 }
 
 impl Enqueue {
@@ -59,7 +62,7 @@ impl Enqueue {
 
     pub(crate) async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
         let (args, kwargs) = call(&self.arguments)?;
-        let mut job = NewJob::named(&self.task, &args, &kwargs)?;
+        let mut job = self.options.on(NewJob::named(&self.task, &args, &kwargs)?);
         if let Some(id) = &self.id {
             job = job.job_id(id).unique();
         }
@@ -77,6 +80,7 @@ impl Enqueue {
             job = job.webhook(webhook.clone());
         }
         let queue = lullaby.queue(&self.queue)?;
+        self.say_what_is_not_waited_for(lullaby).await?;
         let handle = match (self.delay, self.at) {
             (Some(delay), _) => queue.enqueue_in(delay, job).await?,
             (None, Some(at)) => {
@@ -89,6 +93,17 @@ impl Enqueue {
         };
         out.show(&json!({ "id": handle.id() }), || handle.id().to_string())?;
         Ok(true)
+    }
+
+    /// An id that was mistyped would let the job run at once.
+    async fn say_what_is_not_waited_for(&self, lullaby: &Lullaby) -> anyhow::Result<()> {
+        let jobs = lullaby.store().jobs(&self.depends_on).await?;
+        for (id, job) in self.depends_on.iter().zip(jobs) {
+            if job.is_none() {
+                eprintln!("lullaby: there is no job {id} (any more): it is not waited for");
+            }
+        }
+        Ok(())
     }
 }
 

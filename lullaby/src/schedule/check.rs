@@ -23,13 +23,13 @@ impl ScheduleSpec {
     fn check_counts(&self) -> Result<()> {
         if self.repeat == Some(0) {
             return Err(Error::invalid(
-                "expected a repeat count of at least 1 (None repeats for ever), got 0",
+                "expected a repeat count of at least 1, got 0: leave it out to repeat for ever",
             ));
         }
         match self.missed {
             Missed::All { cap: 0 } => {
                 return Err(Error::invalid(
-                    "expected a cap of at least 1 for missed slots, got 0: use Missed::Skip for none",
+                    "expected a cap of at least 1 for missed slots, got 0: for none the policy is `skip`",
                 ));
             }
             Missed::All { cap } if cap > MOST_RUNS_AT_ONCE => {
@@ -41,7 +41,7 @@ impl ScheduleSpec {
         }
         if self.pause_after == Some(0) {
             return Err(Error::invalid(
-                "expected to pause after at least 1 failure (None never pauses), got 0",
+                "expected to pause after at least 1 failure, got 0: leave it out to never pause",
             ));
         }
         Ok(())
@@ -79,7 +79,7 @@ impl ScheduleSpec {
         {
             return Err(Error::invalid(
                 "runs that must not overlap cannot make up for several missed slots at once: all but one of them would be lost; \
-                 use Missed::Latest, or Overlap::Allow",
+                 make up for the `latest` alone, or `allow` them to overlap",
             ));
         }
         let failure_ttl = self.template.options.failure_ttl;

@@ -19,6 +19,7 @@ use self::preview::Preview;
 use self::show::{entry_json, record_json, record_text, schedule_table};
 use super::Paging;
 use crate::call::call;
+use crate::job_options::JobOptions;
 use crate::print::Out;
 
 /// What recurs: add, see, change, pause, run and remove schedules.
@@ -67,6 +68,8 @@ struct Add {
     arguments: Vec<String>,
     #[command(flatten)]
     plan: Plan,
+    #[command(flatten)]
+    options: JobOptions,
 }
 
 #[derive(clap::Args, Debug)]
@@ -123,32 +126,22 @@ impl Schedule {
     }
 
     pub(crate) async fn run(&self, lullaby: &Lullaby, out: Out) -> anyhow::Result<bool> {
-        let done = match &self.verb {
-            Verb::Add(verb) => return verb.run(lullaby, out).await,
-            Verb::List(verb) => return verb.run(lullaby, out).await,
-            Verb::Rm(verb) => return verb.run(lullaby, out).await,
-            Verb::Preview(verb) => return verb.run(lullaby, out).await,
-            Verb::Collisions(verb) => return verb.run(lullaby, out).await,
+        match &self.verb {
+            Verb::Add(verb) => verb.run(lullaby, out).await,
+            Verb::List(verb) => verb.run(lullaby, out).await,
+            Verb::Rm(verb) => verb.run(lullaby, out).await,
+            Verb::Preview(verb) => verb.run(lullaby, out).await,
+            Verb::Collisions(verb) => verb.run(lullaby, out).await,
             Verb::Backfill(verb) => verb.run(lullaby, out).await,
             Verb::Show(verb) => verb.run(lullaby, out).await,
             Verb::Edit(verb) => verb.run(lullaby, out).await,
             Verb::Pause(verb) => verb.run(lullaby, out).await,
             Verb::Resume(named) => {
-                let resumed = lullaby.scheduler().resume(&named.name).await;
-                resumed
-                    .map_err(Into::into)
-                    .and_then(|record| say(lullaby, out, &record))
+                let record = lullaby.scheduler().resume(&named.name).await?;
+                say(lullaby, out, &record)
             }
             Verb::Run(named) => run_now(lullaby, out, &named.name).await,
-        };
-        // A name that does not exist is an answer, not a failure of the command.
-        done.or_else(|error| match error.downcast_ref::<lullaby::Error>() {
-            Some(missing) if missing.is_not_found() => {
-                eprintln!("lullaby: {missing}");
-                Ok(false)
-            }
-            _ => Err(error),
-        })
+        }
     }
 }
 
@@ -163,15 +156,13 @@ impl Add {
             return Ok(false);
         }
         let (args, kwargs) = call(&self.arguments)?;
-        let job = NewJob::named(&self.task, &args, &kwargs)?;
+        let job = self.options.on(NewJob::named(&self.task, &args, &kwargs)?);
         let now = lullaby.now();
         let schedule = self
             .plan
             .state(scheduler.schedule(&self.name, self.plan.queue(job)))?;
         let record = schedule.owner(Owner::Person).await?;
-        if self.plan.start().is_some_and(|start| start <= now)
-            && record.next.is_some_and(|next| next <= now)
-        {
+        if record.next.is_some_and(|next| next <= now) {
             eprintln!("lullaby: its start has passed: it runs at once");
         }
         say(lullaby, out, &record)

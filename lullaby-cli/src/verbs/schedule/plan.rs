@@ -63,10 +63,6 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn start(&self) -> Option<Timestamp> {
-        self.start
-    }
-
     pub(super) fn queue(&self, job: NewJob) -> NewJob {
         match &self.queue {
             Some(queue) => job.queue(queue.clone()),

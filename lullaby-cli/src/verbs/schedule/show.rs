@@ -152,6 +152,7 @@ fn when(trigger: &Trigger) -> String {
     match trigger {
         Trigger::Every { every, start } => format!("every {} from {start}", span(*every)),
         Trigger::Cron(cron) => format!("{} in {}", cron.lines().join(" and "), cron.zone()),
+        Trigger::At { times } if times.len() == 1 => format!("once, at {}", trigger.first()),
         Trigger::At { times } => format!("at {} times", times.len()),
         _ => "otherwise".to_owned(),
     }

@@ -61,7 +61,15 @@ pub(super) fn read(url: &str) -> Result<ConnectionInfo> {
 
 /// Its own text may repeat the URL, and with it a password.
 fn malformed(error: &RedisError) -> Error {
-    let detail = error.detail().unwrap_or("it is no URL");
+    // redis-rs has no other word for it.
+    if error.to_string().contains("TLS") {
+        return Error::invalid(
+            "this program was built without TLS for rediss://: switch on the feature `redis-tls` of lullaby",
+        );
+    }
+    let detail = error.detail().unwrap_or(
+        "got what does not read as one; its port is a number up to 65535, its db one from 0",
+    );
     Error::invalid(format!(
         "expected a store as redis://[user:password@]host[:port][/db], rediss://… or unix:///path: {detail}"
     ))

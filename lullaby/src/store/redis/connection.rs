@@ -3,6 +3,8 @@
 //! redis-rs' own defaults are not ours: it leaves Nagle's algorithm on, which holds small writes back for up to 40 ms, and gives up on
 //! an answer after half a second, which a server that forks for its persistence exceeds.
 
+mod fault;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -136,7 +138,7 @@ impl Link {
     }
 
     fn failed(&self, error: RedisError) -> Error {
-        Error::store_because(format!("Redis at {}", self.location), error)
+        fault::told(&self.location, error)
     }
 
     /// Forgets a connection that broke; the next command makes another.

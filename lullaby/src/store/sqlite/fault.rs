@@ -5,7 +5,7 @@ use rusqlite::ErrorCode;
 use crate::error::Error;
 
 /// So that `?` works in the closures given to [`SqliteStore::write`](super::SqliteStore::write) and
-/// [`read`](super::SqliteStore::read). All of them are store errors; the source is SQLite's own.
+/// [`read`](super::SqliteStore::read). All of them are store errors; [`Error::get_ref`] gives SQLite's own.
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         let advice = match error.sqlite_error_code() {

@@ -1,45 +1,8 @@
 //! `lullaby schedule …` and `lullaby why`, as a person types them: the real command on a real file.
 
-use std::path::Path;
-use std::process::{Command, Output};
-
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// A folder with an empty store.
-struct Shell(TempDir);
-
-impl Shell {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("store.db"), "").expect("an empty file");
-        Self(folder)
-    }
-
-    fn run(&self, words: &[&str]) -> Output {
-        let command = Command::new(env!("CARGO_BIN_EXE_lullaby"))
-            .current_dir(self.0.path())
-            .env("LULLABY_STORE", "sqlite:store.db")
-            .args(words)
-            .output();
-        command.expect("runs")
-    }
-
-    /// What it printed, after it said that all went well.
-    fn json(&self, words: &[&str]) -> Value {
-        let output = self.run(&[&["--json"], words].concat());
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{words:?}: {error}");
-        serde_json::from_slice(&output.stdout).expect("JSON")
-    }
-
-    /// What it complained of, with this exit code.
-    fn refused(&self, code: i32, words: &[&str]) -> String {
-        let output = self.run(words);
-        assert_eq!(output.status.code(), Some(code), "{words:?}");
-        String::from_utf8(output.stderr).expect("text")
-    }
-}
+use crate::shell::Shell;
 
 #[test]
 fn a_schedule_is_added_changed_paused_run_and_removed() {
@@ -385,7 +348,7 @@ fn the_daylight_saving_rule_is_in_the_help() {
 /// Runs the chapter's `console` blocks, one after the other on one store, as a person would in a shell.
 #[test]
 fn the_books_chapter_on_schedules_shows_what_the_command_prints() {
-    let chapter = include_str!("../../book/src/schedules.md");
+    let chapter = include_str!("../../../book/src/schedules.md");
     let shell = Shell::new();
     let mut commands = 0;
     for block in chapter.split("```console\n").skip(1) {
@@ -404,22 +367,6 @@ fn the_books_chapter_on_schedules_shows_what_the_command_prints() {
         }
     }
     assert!(commands > 20, "only {commands} commands were found");
-}
-
-impl Shell {
-    /// What a shell prints, errors too.
-    fn typed(&self, command: &str) -> String {
-        let program = Path::new(env!("CARGO_BIN_EXE_lullaby"));
-        let folder = program.parent().expect("a folder").display();
-        let path = std::env::var("PATH").unwrap_or_default();
-        let output = Command::new("sh")
-            .current_dir(self.0.path())
-            .env("LULLABY_STORE", "sqlite:store.db")
-            .env("PATH", format!("{folder}:{path}"))
-            .args(["-c", &format!("exec 2>&1; {command}")])
-            .output();
-        String::from_utf8(output.expect("runs").stdout).expect("text")
-    }
 }
 
 fn lines(text: &str) -> Vec<&str> {
