@@ -135,7 +135,7 @@ async fn audit_page(
     let schedules = store.list_schedules(until, page).await?;
     let mut findings = Vec::new();
     for record in &schedules {
-        let ledger = store.ledger(&record.id, LINES).await?;
+        let ledger = store.ledger(record, LINES).await?;
         findings.extend(examine(record, &ledger, now));
     }
     Ok((schedules.len(), findings))

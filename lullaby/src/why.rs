@@ -84,7 +84,7 @@ impl Lullaby {
         let found = self.store().schedule(schedule).await?;
         let record = found
             .ok_or_else(|| Error::not_found(format!("there is no schedule named {schedule:?}")))?;
-        let ledger = self.store().ledger(&record.id, LEDGER_LINES).await?;
+        let ledger = self.store().ledger(&record, LEDGER_LINES).await?;
         let newest = ledger.iter().find(|line| line.cause == Cause::Slot);
         let overdue = record.next.filter(|next| *next <= self.now());
         let slot = slot.or(overdue).or(newest.map(|line| line.last));

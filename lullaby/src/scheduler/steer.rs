@@ -148,7 +148,7 @@ impl Scheduler {
     /// [`Error::is_not_found`]; a store error.
     pub async fn ledger(&self, name: &str, limit: usize) -> Result<Vec<LedgerLine>> {
         let record = self.found(name).await?;
-        self.lullaby.store().ledger(&record.id, limit).await
+        self.lullaby.store().ledger(&record, limit).await
     }
 
     pub(super) async fn found(&self, name: &str) -> Result<ScheduleRecord> {

@@ -448,8 +448,8 @@ pub trait Inspect: fmt::Debug + Send + Sync + 'static {
     /// How many schedules have a next slot until `until` (`None`: all there are).
     async fn count_schedules(&self, until: Option<Timestamp>) -> Result<u64>;
 
-    /// The newest `limit` lines of a schedule's ledger, newest first.
-    async fn ledger(&self, id: &ScheduleId, limit: usize) -> Result<Vec<LedgerLine>>;
+    /// The newest `limit` lines of a schedule's ledger, newest first; none if it was removed.
+    async fn ledger(&self, record: &ScheduleRecord, limit: usize) -> Result<Vec<LedgerLine>>;
 
     /// Up to `limit` events after `after`, in order; of one subject, or of all.
     async fn events(

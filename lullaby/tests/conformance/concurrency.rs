@@ -209,7 +209,7 @@ async fn each_slot_makes_one_job_however_many_schedulers_run(world: World) {
                 .is_some_and(|slot| slot.schedule_id == record.id)
         });
         assert_eq!(kept.fired, made.count() as u64);
-        let ledger = world.store.ledger(&record.id, usize::MAX).await;
+        let ledger = world.store.ledger(record, usize::MAX).await;
         let ledger = ledger.expect("read");
         assert_eq!(
             ledger.iter().map(|line| line.slots).sum::<u64>(),

@@ -295,7 +295,7 @@ async fn check_slots(lullaby: &Lullaby, name: &str) {
     assert_eq!(decided, all, "{name}: each slot is decided once");
     assert_eq!(record.fired, fired.len() as u64);
 
-    let lines = store.ledger(&record.id, usize::MAX).await.expect("read");
+    let lines = store.ledger(&record, usize::MAX).await.expect("read");
     for pair in lines.windows(2) {
         assert!(pair[1].last < pair[0].first, "lines overlap: {pair:?}");
     }

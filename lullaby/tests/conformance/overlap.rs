@@ -38,7 +38,7 @@ async fn next_slot(world: &World) {
 
 /// Newest first.
 async fn verdicts(world: &World, record: &ScheduleRecord) -> Vec<Verdict> {
-    let ledger = world.store.ledger(&record.id, 9).await.expect("read");
+    let ledger = world.store.ledger(record, 9).await.expect("read");
     ledger.into_iter().map(|line| line.verdict).collect()
 }
 
@@ -73,7 +73,7 @@ async fn skipped_slots_fold_into_one_line(world: World) {
     for _ in 0..5 {
         next_slot(&world).await;
     }
-    let ledger = world.store.ledger(&record.id, 9).await.expect("read");
+    let ledger = world.store.ledger(&record, 9).await.expect("read");
     let slots: Vec<_> = ledger.iter().map(|line| line.slots).collect();
     assert_eq!(slots, [5, 1]);
 }
@@ -175,7 +175,7 @@ async fn a_late_failure_counts_before_the_next_slot(world: World) {
     let stored = world.schedule("tick").await.expect("there");
     let note = stored.paused.expect("paused").note.expect("a reason");
     assert!(note.contains("2 failures in a row"), "{note}");
-    let ledger = world.store.ledger(&record.id, 9).await.expect("read");
+    let ledger = world.store.ledger(&record, 9).await.expect("read");
     assert_eq!((&ledger[0].verdict, ledger[0].slots), (&Verdict::Paused, 2));
 }
 

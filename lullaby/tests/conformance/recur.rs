@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lullaby::clock::Timestamp;
 use lullaby::job::{JobId, Status};
 use lullaby::schedule::{
-    Cause, Cron, Decision, LedgerLine, Missed, ScheduleId, ScheduleRecord, Trigger, Verdict, decide,
+    Cause, Cron, Decision, LedgerLine, Missed, ScheduleRecord, Trigger, Verdict, decide,
 };
 use lullaby::store::{Advanced, DueSchedules, Moved, Page};
 
@@ -297,7 +297,7 @@ async fn an_advance_writes_schedule_jobs_and_ledger(world: World) {
     assert_eq!(made.status, Status::Queued);
     assert_eq!(made.slot, decision.jobs[0].slot);
     assert_eq!(made.template, decision.jobs[0].template);
-    let ledger = world.store.ledger(&decision.record.id, 9).await;
+    let ledger = world.store.ledger(&decision.record, 9).await;
     assert_eq!(ledger.expect("read"), decision.ledger);
 }
 
@@ -347,7 +347,7 @@ async fn a_decision_about_a_removed_schedule_writes_nothing(world: World) {
     let before = Snapshot::of(&*world.store).await;
     assert_eq!(advance(&world, &decision).await, Advanced::Gone);
     assert_eq!(Snapshot::of(&*world.store).await, before);
-    let ledger = world.store.ledger(&decision.record.id, 9).await;
+    let ledger = world.store.ledger(&decision.record, 9).await;
     assert_eq!(ledger.expect("read"), []);
 }
 
@@ -427,7 +427,7 @@ async fn a_removed_schedule_leaves_its_jobs(world: World) {
         ids(&world.claim(9).await),
         [decision.jobs[0].id.to_string()]
     );
-    let ledger = store.ledger(&decision.record.id, 9).await;
+    let ledger = store.ledger(&decision.record, 9).await;
     assert_eq!(ledger.expect("read"), []);
     let due = store.due_schedules(9).await.expect("read");
     assert_eq!((due.due.len(), due.next_due), (0, None));
@@ -510,7 +510,7 @@ async fn run_hours(world: &World, record: &ScheduleRecord, hours: u64) -> Vec<Le
         world.pass(HOUR);
         assert_eq!(world.decide_due().await, [Advanced::Done]);
     }
-    let ledger = world.store.ledger(&record.id, usize::MAX).await;
+    let ledger = world.store.ledger(record, usize::MAX).await;
     ledger.expect("read")
 }
 
@@ -543,12 +543,14 @@ async fn what_was_missed_has_a_line_of_its_own(world: World) {
         .collect();
     // Hours 3 to 5 were coalesced into the sixth, which folds with the seventh.
     assert_eq!(slots, [(2, true), (3, false), (2, true)]);
-    let newest = world.store.ledger(&record.id, 1).await.expect("read");
+    let newest = world.store.ledger(&record, 1).await.expect("read");
     assert_eq!(newest, ledger[..1]);
-    let none = world.store.ledger(&record.id, 0).await.expect("read");
+    let none = world.store.ledger(&record, 0).await.expect("read");
     assert_eq!(none, []);
-    let unknown = world.store.ledger(&ScheduleId::random(), 9).await;
-    assert_eq!(unknown.expect("read"), []);
+    for another in [hourly("tick", world.now()), hourly("tock", world.now())] {
+        let unknown = world.store.ledger(&another, 9).await;
+        assert_eq!(unknown.expect("read"), []);
+    }
 }
 
 async fn the_ledger_keeps_the_newest_lines(world: World) {
@@ -569,7 +571,7 @@ async fn the_ledger_keeps_the_newest_lines(world: World) {
         assert_eq!(advance(&world, &decision).await, Advanced::Done);
         record = decision.record;
     }
-    let kept = world.store.ledger(&record.id, usize::MAX).await;
+    let kept = world.store.ledger(&record, usize::MAX).await;
     assert_eq!(kept.expect("read"), ledger[..200]);
 }
 

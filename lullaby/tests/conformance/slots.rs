@@ -184,7 +184,7 @@ async fn survives_kills(place: &Place, failpoints: &[&str], folder: &Path) {
 async fn check(lullaby: &Lullaby, record: &ScheduleRecord) {
     let name = &record.name;
     let store = lullaby.store();
-    let mut ledger = store.ledger(&record.id, usize::MAX).await.expect("read");
+    let mut ledger = store.ledger(record, usize::MAX).await.expect("read");
     ledger.reverse();
     assert!(ledger.iter().all(|line| line.cause == Cause::Slot));
     let first = record.spec.trigger.first();

@@ -39,7 +39,7 @@ impl Snapshot {
         let schedules = store.list_schedules(None, ALL).await.expect("listed");
         let mut ledgers = Vec::new();
         for schedule in &schedules {
-            let ledger = store.ledger(&schedule.id, usize::MAX).await;
+            let ledger = store.ledger(schedule, usize::MAX).await;
             ledgers.push(ledger.expect("read"));
         }
         let events = store.events(None, EventId(0), usize::MAX).await;

@@ -129,7 +129,7 @@ pub(super) async fn look(lullaby: &Lullaby) -> lullaby::Result<Vec<Chime>> {
     for policy in POLICIES {
         let store = lullaby.store();
         if let Some(record) = store.schedule(policy.schedule()).await? {
-            let ledger = store.ledger(&record.id, LINES).await?;
+            let ledger = store.ledger(&record, LINES).await?;
             chimes.push(Chime {
                 policy,
                 record,

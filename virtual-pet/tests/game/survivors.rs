@@ -225,7 +225,7 @@ impl Town {
         let schedule = store.schedule(&name).await.expect("an answer");
         let schedule = schedule.unwrap_or_else(|| panic!("{pet:?} has no schedule"));
         let mut ledger = store
-            .ledger(&schedule.id, usize::MAX)
+            .ledger(&schedule, usize::MAX)
             .await
             .expect("the ledger");
         ledger.reverse();

@@ -283,8 +283,8 @@ impl Inspect for MemoryStore {
         Ok(self.read(|state| state.schedules().until(until).count() as u64))
     }
 
-    async fn ledger(&self, id: &ScheduleId, limit: usize) -> Result<Vec<LedgerLine>> {
-        Ok(self.read(|state| state.schedules().ledger(id, limit)))
+    async fn ledger(&self, record: &ScheduleRecord, limit: usize) -> Result<Vec<LedgerLine>> {
+        Ok(self.read(|state| state.schedules().ledger(&record.id, limit)))
     }
 
     async fn events(

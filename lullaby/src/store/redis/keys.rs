@@ -110,6 +110,10 @@ impl Keys {
         format!("{}schedules", self.own)
     }
 
+    pub(super) fn schedules_state(&self) -> String {
+        format!("{}schedules:state", self.own)
+    }
+
     pub(super) fn schedules_behind(&self) -> String {
         format!("{}schedules:behind", self.own)
     }

@@ -454,8 +454,8 @@ impl Inspect for RedisStore {
         self.core.how_many_schedules(until).await
     }
 
-    async fn ledger(&self, id: &ScheduleId, limit: usize) -> Result<Vec<LedgerLine>> {
-        self.core.read_ledger(id, limit).await
+    async fn ledger(&self, record: &ScheduleRecord, limit: usize) -> Result<Vec<LedgerLine>> {
+        self.core.read_ledger(record, limit).await
     }
 
     async fn events(

@@ -1,10 +1,13 @@
 //! Moving what is due, and schedules.
 //!
-//! A schedule is its record as JSON in one hash, a mark `<id> <version>` that compare-and-set compares in another, and an index by next slot.
+//! A schedule is its record as JSON in one hash, as somebody last put it, and in another one what slots change of it, behind the mark
+//! `<id> <version>` that compare-and-set compares; and an index by next slot. `scripts/schedule_record.lua` has the layout.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use redis::Value;
+use serde::{Deserialize, Serialize};
 
 use super::Core;
 use super::answer::{array, count, instant, number, optional_text, text, texts, tuple};
@@ -12,7 +15,9 @@ use super::scripts::{self, BATCH, Call};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::job::{JobId, Status};
-use crate::schedule::{Decision, LedgerLine, ScheduleId, ScheduleRecord, Verdict, is_alive};
+use crate::schedule::{
+    Buffered, Decision, LedgerLine, Pause, ScheduleId, ScheduleRecord, Verdict, is_alive,
+};
 use crate::store::{Advanced, DueSchedules, Moved, Page};
 
 impl Core {
@@ -123,12 +128,17 @@ impl Core {
     async fn read_schedules(&self, names: &[String]) -> Result<Vec<ScheduleRecord>> {
         let mut records = Vec::with_capacity(names.len());
         for batch in names.chunks(BATCH) {
-            let mut command = redis::cmd("HMGET");
-            command.arg(self.keys.schedules()).arg(batch);
-            for json in array(self.link.command(&command).await?)? {
+            let mut pipe = redis::pipe();
+            // What somebody put and what slots made of it since then belong together.
+            pipe.atomic();
+            for key in [self.keys.schedules(), self.keys.schedules_state()] {
+                pipe.cmd("HMGET").arg(key).arg(batch);
+            }
+            let [put, states] = tuple(Value::Array(self.link.pipeline(&pipe).await?))?;
+            for (put, state) in array(put)?.into_iter().zip(array(states)?) {
                 // Removed meanwhile.
-                if let Some(json) = optional_text(json)? {
-                    records.push(read_record(&json)?);
+                if let (Some(put), Some(state)) = (optional_text(put)?, optional_text(state)?) {
+                    records.push(read_record(&put, &state)?);
                 }
             }
         }
@@ -139,12 +149,19 @@ impl Core {
         let mut outcomes = Vec::with_capacity(decisions.len());
         let mut rest = decisions.iter().peekable();
         while rest.peek().is_some() {
-            let mut call = self.script(&scripts::ADVANCE);
             let mut jobs = 0;
+            let mut batch = Vec::new();
             while let Some(decision) =
-                rest.next_if(|next| jobs == 0 || jobs + next.jobs.len() <= BATCH)
+                rest.next_if(|next| jobs == 0 || jobs + next.jobs.len().max(1) <= BATCH)
             {
                 jobs += decision.jobs.len().max(1);
+                batch.push(decision);
+            }
+            let mut call = self.script(&scripts::ADVANCE).arg(batch.len());
+            for decision in &batch {
+                call = call.arg(&decision.record.name);
+            }
+            for decision in batch {
                 call = self.add_decision(call, decision)?;
             }
             for told in texts(self.link.call(call).await?)? {
@@ -161,11 +178,10 @@ impl Core {
             .checked_sub(1)
             .map(|version| mark(record, version));
         let mut call = call
-            .arg(&record.name)
             // No version is before the first: a mark that nothing has.
             .arg(before.unwrap_or_else(|| "-".to_owned()))
             .arg(mark(record, record.version))
-            .arg(write_json(record)?)
+            .arg(write_json(&State::of(record))?)
             .arg(next_slot(record))
             .arg(behind(record))
             .arg(decision.given.len());
@@ -178,7 +194,9 @@ impl Core {
         }
         call = call.arg(decision.ledger.len());
         for line in &decision.ledger {
-            call = call.arg(write_line(line)?);
+            let [first, last] = [line.first, line.last].map(Timestamp::as_millis);
+            call = call.arg(folds_with(line)).arg(first).arg(last);
+            call = call.arg(line.slots).arg(decided(line)?);
         }
         let mut jobs = Call::strings(call.script);
         let mut strings = 0;
@@ -203,6 +221,7 @@ impl Core {
             .arg(expected.unwrap_or_default())
             .arg(mark(record, record.version))
             .arg(write_json(record)?)
+            .arg(write_json(&State::of(record))?)
             .arg(next_slot(record))
             .arg(behind(record));
         Ok(advanced(&text(self.link.call(call).await?)?))
@@ -286,20 +305,32 @@ impl Core {
 
     pub(super) async fn read_ledger(
         &self,
-        id: &ScheduleId,
+        record: &ScheduleRecord,
         limit: usize,
     ) -> Result<Vec<LedgerLine>> {
         if limit == 0 {
             return Ok(Vec::new());
         }
+        let mut pipe = redis::pipe();
+        pipe.atomic().cmd("HGET");
+        pipe.arg(self.keys.schedules_state()).arg(&record.name);
+        pipe.cmd("LRANGE");
         let first = -i64::try_from(limit.min(BATCH)).unwrap_or(i64::MAX);
-        let mut command = redis::cmd("LRANGE");
-        command
-            .arg(self.keys.ledger(id.as_str()))
-            .arg(first)
-            .arg(-1);
-        let lines = texts(self.link.command(&command).await?)?;
-        lines.iter().rev().map(|line| read_line(line)).collect()
+        pipe.arg(self.keys.ledger(record.id.as_str()));
+        pipe.arg(first).arg(-1);
+        let [state, older] = tuple(Value::Array(self.link.pipeline(&pipe).await?))?;
+        // Another one of its name may stand there by now.
+        let state = optional_text(state)?.filter(|state| {
+            let mark = state.strip_prefix(record.id.as_str());
+            mark.is_some_and(|mark| mark.starts_with(' '))
+        });
+        let newest = state.as_deref().and_then(|state| state.split_once('\n'));
+        let newest = newest.map(|(_, line)| line).filter(|line| !line.is_empty());
+        let older = texts(older)?;
+        let lines = newest
+            .into_iter()
+            .chain(older.iter().rev().map(String::as_str));
+        lines.take(limit).map(read_line).collect()
     }
 }
 
@@ -357,25 +388,78 @@ fn write_json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::store_because("writing a schedule", error))
 }
 
-fn read_record(json: &str) -> Result<ScheduleRecord> {
-    serde_json::from_str(json).map_err(|error| Error::store_because("reading a schedule", error))
+/// What slots change of a schedule's record.
+#[derive(Serialize, Deserialize)]
+struct State<'a> {
+    version: u64,
+    next: Option<Timestamp>,
+    slots: u64,
+    fired: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paused: Option<Cow<'a, Pause>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    failures: u32,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    watched: Cow<'a, [JobId]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    buffered: Option<Cow<'a, Buffered>>,
 }
 
-/// A line as the script folds it: four numbers, the kind of lines that it folds with, and cause and verdict as JSON.
-fn write_line(line: &LedgerLine) -> Result<String> {
-    let rest = write_json(&(line.cause, &line.verdict))?;
-    let kind = match &line.verdict {
+impl<'a> State<'a> {
+    fn of(record: &'a ScheduleRecord) -> Self {
+        Self {
+            version: record.version,
+            next: record.next,
+            slots: record.slots,
+            fired: record.fired,
+            paused: record.paused.as_ref().map(Cow::Borrowed),
+            failures: record.failures,
+            watched: Cow::Borrowed(&record.watched),
+            buffered: record.buffered.as_ref().map(Cow::Borrowed),
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// A record as somebody put it, with what slots made of it since then: `<id> <version> <JSON>`, and a line of the ledger behind it.
+fn read_record(put: &str, state: &str) -> Result<ScheduleRecord> {
+    let broken = |error| Error::store_because("reading a schedule", error);
+    let record: ScheduleRecord = serde_json::from_str(put).map_err(broken)?;
+    let head = state.lines().next().unwrap_or_default();
+    let json = head.splitn(3, ' ').nth(2).unwrap_or_default();
+    let state: State<'_> = serde_json::from_str(json).map_err(broken)?;
+    Ok(ScheduleRecord {
+        version: state.version,
+        next: state.next,
+        slots: state.slots,
+        fired: state.fired,
+        paused: state.paused.map(Cow::into_owned),
+        failures: state.failures,
+        watched: state.watched.into_owned(),
+        buffered: state.buffered.map(Cow::into_owned),
+        ..record
+    })
+}
+
+/// What kind of lines a line folds with, in one word.
+fn folds_with(line: &LedgerLine) -> String {
+    match &line.verdict {
         _ if !line.cause.is_slot() => "-".to_owned(),
         Verdict::Fired { .. } => "fired".to_owned(),
         Verdict::Paused => "paused".to_owned(),
         Verdict::Skipped { by } => format!("skipped:{}", hex(by.as_str())),
         _ => "-".to_owned(),
-    };
-    let [first, last, decided] = [line.first, line.last, line.decided_at].map(Timestamp::as_millis);
-    Ok(format!(
-        "{first} {last} {} {decided} {kind} {rest}",
-        line.slots
-    ))
+    }
+}
+
+/// What the script does not look at: when a line was decided, and cause and verdict as JSON.
+fn decided(line: &LedgerLine) -> Result<String> {
+    let rest = write_json(&(line.cause, &line.verdict))?;
+    Ok(format!("{} {rest}", line.decided_at.as_millis()))
 }
 
 /// A job's id may hold anything, and a kind must be one word.
@@ -389,7 +473,7 @@ fn read_line(text: &str) -> Result<LedgerLine> {
             "expected a line of a ledger in Redis, got {text:?}"
         ))
     };
-    let mut parts = text.splitn(6, ' ');
+    let mut parts = text.splitn(6, ' ').skip(1);
     let mut number = || {
         parts
             .next()
@@ -398,7 +482,7 @@ fn read_line(text: &str) -> Result<LedgerLine> {
     };
     let (first, last, slots, decided) = (number()?, number()?, number()?, number()?);
     let instant = |ms: u64| Timestamp::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
-    let rest = parts.nth(1).ok_or_else(broken)?;
+    let rest = parts.next().ok_or_else(broken)?;
     let (cause, verdict) = serde_json::from_str(rest).map_err(|_| broken())?;
     Ok(LedgerLine {
         first: instant(first),
@@ -425,8 +509,13 @@ mod tests {
             verdict: Verdict::Missed,
             cause: Cause::Backfill,
         };
-        let text = write_line(&line).expect("JSON");
+        // As advance.lua puts it together.
+        let (kind, decided) = (folds_with(&line), decided(&line).expect("JSON"));
+        let [first, last] = [line.first, line.last].map(Timestamp::as_millis);
+        let text = format!("{kind} {first} {last} {} {decided}", line.slots);
         assert_eq!(read_line(&text).expect("a line"), line);
-        assert!(read_line("1 2 x").is_err());
+        for broken in ["", "-", "- 1 2 x", "- 1 2 3 4"] {
+            assert!(read_line(broken).is_err(), "{broken:?}");
+        }
     }
 }

@@ -504,8 +504,8 @@ impl Inspect for SqliteStore {
             .await
     }
 
-    async fn ledger(&self, id: &ScheduleId, limit: usize) -> Result<Vec<LedgerLine>> {
-        let id = id.clone();
+    async fn ledger(&self, record: &ScheduleRecord, limit: usize) -> Result<Vec<LedgerLine>> {
+        let id = record.id.clone();
         self.readers
             .run(move |conn| recur::ledger(conn, &id, limit))
             .await

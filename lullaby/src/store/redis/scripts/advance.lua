@@ -1,33 +1,18 @@
--- Writes decisions about schedules: record, jobs and ledger in one step each, and only if the schedule has the mark expected and all
--- that the decision takes as given still holds.
+-- Writes decisions about schedules: state, jobs and ledger in one step each, and only if the schedule has the mark expected and all that the
+-- decision takes as given still holds.
 --
--- ARGV[6..]  for each: its name, the mark expected, the new mark, the record as JSON, its next slot in ms or empty,
+-- ARGV[6]    how many decisions; at most 1,000
+-- ARGV[7..]  their schedules' names
+-- then       for each: the mark expected, the new mark, what slots change of the record as JSON, its next slot in ms or empty,
 --            the job that its buffered slot waits for or empty,
 --            how many givens, the givens (a job, and "1" if it must be alive, "0" if not),
 --            how many jobs to cancel, their ids,
---            how many ledger lines, the lines ("first last slots decided kind verdict"; of one kind but "-" they fold),
+--            how many ledger lines, the lines (what they fold with, first, last, slots, "decided verdict"; those of "-" never fold),
 --            how many jobs, how many strings these are in all, the jobs as enqueue_job.lua says
 -- Answer     for each "done", "conflict" or "gone"
 local LINES = 200
-local answers, i = {}, 6
-
-local function fold(last, line)
-  local pattern = '^(%d+) (%d+) (%d+) (%d+) (%S+) (.*)$'
-  local first1, last1, slots1, _, kind1 = string.match(last, pattern)
-  local first2, last2, slots2, decided2, kind2, verdict2 = string.match(line, pattern)
-  if kind1 ~= kind2 or kind2 == '-' or tonumber(first2) <= tonumber(last1) then return nil end
-  return table.concat({ first1, last2, int(tonumber(slots1) + tonumber(slots2)), decided2, kind2, verdict2 }, ' ')
-end
-
-local function write_ledger(key, line)
-  local last = call('LINDEX', key, -1)
-  local folded = last and fold(last, line)
-  if folded then
-    call('LSET', key, -1, folded)
-  elseif call('RPUSH', key, line) > LINES then
-    call('LTRIM', key, -LINES, -1)
-  end
-end
+local count = tonumber(ARGV[6])
+local answers, i = {}, 7 + count
 
 -- The next argument.
 local function take()
@@ -35,13 +20,26 @@ local function take()
   return ARGV[i - 1]
 end
 
--- The marks that this script gave; the store has them at its end.
-local given = {}
+-- One that went on as the newest did becomes the newest; another one stands behind it.
+local function add_line(ledger, newest, kind, first, last, slots, rest)
+  if kind ~= '-' and string.sub(newest, 1, #kind + 1) == kind .. ' ' then
+    local first_of_all, last_before, slots_before = string.match(newest, '^%S+ (%d+) (%d+) (%d+)')
+    if tonumber(first) > tonumber(last_before) then
+      first, slots, newest = first_of_all, int(tonumber(slots_before) + tonumber(slots)), ''
+    end
+  end
+  if newest ~= '' and call('RPUSH', ledger, newest) >= LINES then call('LTRIM', ledger, 1 - LINES, -1) end
+  return kind .. ' ' .. first .. ' ' .. last .. ' ' .. slots .. ' ' .. rest
+end
 
-while i <= #ARGV do
-  local name, expected, mark, record, next_slot, behind = take(), take(), take(), take(), take(), take()
-  local stands = given[name] or call('HGET', own .. 'schedules:mark', name)
-  local answer = compare(stands, expected, mark)
+-- The states, as this script leaves them.
+local states = {}
+for n, state in ipairs(call('HMGET', own .. 'schedules:state', unpack(ARGV, 7, 6 + count))) do states[ARGV[6 + n]] = state end
+
+for n = 1, count do
+  local name = ARGV[6 + n]
+  local expected, mark, json, next_slot, behind = take(), take(), take(), take(), take()
+  local answer = compare(states[name], expected, mark)
   for _ = 1, tonumber(take()) do
     local job, alive = load(take()), take() == '1'
     if answer == 'done' and is_alive(job) ~= alive then answer = 'conflict' end
@@ -50,15 +48,14 @@ while i <= #ARGV do
     local job = take()
     if answer == 'done' then cancel_job(job) end
   end
-  local ledger = own .. 'ledger:' .. string.match(mark, '^(.*) %d+$')
+  local line = newest_line(states[name])
   for _ = 1, tonumber(take()) do
-    local line = take()
-    if answer == 'done' then write_ledger(ledger, line) end
+    local kind, first, last, slots, rest = take(), take(), take(), take(), take()
+    if answer == 'done' then line = add_line(own .. 'ledger:' .. id_of(mark), line, kind, first, last, slots, rest) end
   end
   local jobs, strings = tonumber(take()), tonumber(take())
   if answer == 'done' then
-    put_record(name, mark, record, next_slot, behind)
-    given[name] = mark
+    states[name] = put_state(name, mark, json, line, next_slot, behind)
     local at = i
     reserve_numbers(jobs)
     for _ = 1, jobs do
@@ -67,7 +64,7 @@ while i <= #ARGV do
     end
   end
   i = i + strings
-  answers[#answers + 1] = answer
+  answers[n] = answer
 end
 publish()
 return answers

@@ -1,13 +1,24 @@
--- Shared by put_schedule.lua and advance.lua: a schedule is its record as JSON, a mark "<id> <version>" that is compared, its next slot
--- in an index, and the job that its buffered slot waits for. No script reads the record itself, so its fields can change without them.
+-- Shared by put_schedule.lua and advance.lua: where a schedule stands.
+--
+--   schedules         by name: the whole record as JSON, as somebody last put it
+--   schedules:state   by name: "<id> <version> <JSON>", a line feed and the newest line of its ledger. The JSON is what slots change of the
+--                     record: a fifth of it, and the only part that a slot writes
+--   schedules:next    names by their next slots
+--   schedules:behind  by name: the job that its buffered slot waits for
+--   ledger:<id>       the older lines
+--
+-- No script reads JSON, so the record's fields can change without them. Id and version are a mark that compare-and-set compares.
 
-local function compare(mark, expected, new)
-  if expected == '' then return mark and 'conflict' or 'done' end
-  if mark == expected then return 'done' end
-  local id = mark and string.match(mark, '^(.*) %d+$')
-  if id and id == string.match(new, '^(.*) %d+$') then return 'conflict' end
-  return 'gone'
+local function id_of(mark) return string.match(mark, '^(%S+) ') end
+
+local function compare(state, expected, new)
+  if expected == '' then return state and 'conflict' or 'done' end
+  if state and string.sub(state, 1, #expected + 1) == expected .. ' ' then return 'done' end
+  return state and id_of(state) == id_of(new) and 'conflict' or 'gone'
 end
+
+-- The newest line of a ledger; empty if there is none.
+local function newest_line(state) return state and string.match(state, '\n(.*)$') or '' end
 
 -- Whether any schedule has a buffered slot; asked once a script.
 local some_wait
@@ -16,9 +27,10 @@ local function forget_behind(name)
   if some_wait then call('HDEL', own .. 'schedules:behind', name) end
 end
 
-local function put_record(name, mark, record, next_slot, behind)
-  set(own .. 'schedules:mark', name, mark)
-  set(own .. 'schedules', name, record)
+-- Answers the new state.
+local function put_state(name, mark, json, line, next_slot, behind)
+  local state = mark .. ' ' .. json .. '\n' .. line
+  set(own .. 'schedules:state', name, state)
   if next_slot == '' then
     flush()
     call('ZREM', own .. 'schedules:next', name)
@@ -31,4 +43,5 @@ local function put_record(name, mark, record, next_slot, behind)
     call('HSET', own .. 'schedules:behind', name, behind)
     some_wait = true
   end
+  return state
 end
