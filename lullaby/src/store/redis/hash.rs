@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The fields of a job that wants nothing special, in the order in which `start_plain` in `claim.lua` answers their values.
+/// The fields of a job that wants nothing special, in the order in which `start_plain` in `scripts/claim.lua` answers their values.
 pub(super) const PLAIN_FIELDS: [&str; 8] = [
     "data",
     "origin",
@@ -217,6 +217,26 @@ pub(super) const PLAIN_FIELDS: [&str; 8] = [
     "description",
     "result_ttl",
     "lullaby_due",
+];
+
+/// Those of a job that has a subject or may be tried again, as `start_followed` answers them.
+pub(super) const FOLLOWED_FIELDS: [&str; 16] = [
+    "data",
+    "origin",
+    "created_at",
+    "enqueued_at",
+    "timeout",
+    "description",
+    "result_ttl",
+    "lullaby_due",
+    "failure_ttl",
+    "retries_left",
+    "lullaby_retries",
+    "retry_intervals",
+    "lullaby_retry",
+    "lullaby_slot",
+    "lullaby_task",
+    "lullaby_subject",
 ];
 
 /// Its name and value.
@@ -324,6 +344,12 @@ impl<'a> Hash<'a> {
 
     pub(super) fn subject(&self) -> Option<String> {
         self.text("lullaby_subject")
+    }
+
+    /// Its subject, and its task as events name it.
+    pub(super) fn followed(&self) -> Option<(String, String)> {
+        let task = self.text("lullaby_task").unwrap_or_default();
+        Some((self.subject()?, task))
     }
 
     /// Whether an ended job's stream of results is worth reading.

@@ -17,8 +17,10 @@ pub(super) struct UnderWay(Mutex<HashMap<Token, Remembered>>);
 pub(super) struct Remembered {
     /// What wrote its call: its result is written alike.
     pub(super) serializer: Serializer,
-    /// If it was plain when it was claimed, what it shares with others.
+    /// If it was plain when it was claimed, or that but for a subject, what it shares with others.
     pub(super) plain: Option<Arc<Plain>>,
+    /// Its subject and its task, of which its end is told.
+    pub(super) followed: Option<(String, String)>,
 }
 
 /// What plain jobs (see `claim.lua`) of one claim have in common that are of one queue and are kept for the same time.

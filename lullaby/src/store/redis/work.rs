@@ -10,7 +10,7 @@ use rmpv::ValueRef;
 use serde_json::Map;
 
 use super::answer::numbers;
-use super::hash::{Hash, Obstacle, PLAIN_FIELDS, span_ms};
+use super::hash::{FOLLOWED_FIELDS, Hash, Obstacle, PLAIN_FIELDS, span_ms};
 use super::scripts::{self, BATCH, Call};
 use super::serializer::Serializer;
 use super::under_way::{Plain, Remembered};
@@ -141,9 +141,12 @@ impl Core {
             let (hash, is_plain) = match fields {
                 [fields, mark] => (
                     whole_hash(packed::list(fields)?),
-                    packed::text(mark)? == "=",
+                    matches!(&*packed::text(mark)?, "=" | "~"),
                 ),
-                values => (plain_hash(values), true),
+                values if values.len() == PLAIN_FIELDS.len() => {
+                    (named(&PLAIN_FIELDS, values), true)
+                }
+                values => (named(&FOLLOWED_FIELDS, values), true),
             };
             let (mut job, obstacle) = hash.job(&id);
             job.status = crate::job::Status::Started;
@@ -154,8 +157,12 @@ impl Core {
             job.ended_at = None;
             job.token = Some(token);
             let plain = is_plain.then(|| shared(&mut kinds, &job, claim, now));
-            let serializer = hash.serializer();
-            remembered.push((token, Remembered { serializer, plain }));
+            let of_execution = Remembered {
+                serializer: hash.serializer(),
+                plain,
+                followed: hash.followed(),
+            };
+            remembered.push((token, of_execution));
             match obstacle {
                 None => jobs.push(job),
                 Some(obstacle) => refused.push((job, obstacle)),
@@ -229,8 +236,14 @@ impl Core {
                         }
                         let member =
                             format!("{}:{:032x}", one.execution.job, one.execution.token.0);
-                        let call = call.arg("P").arg(member).arg(one.execution.token.0);
-                        call.arg(return_value(result.as_deref(), serializer))
+                        let followed = known.as_ref().and_then(|known| known.followed.as_ref());
+                        let kind = if followed.is_some() { "T" } else { "P" };
+                        call = call.arg(kind).arg(member).arg(one.execution.token.0);
+                        call = call.arg(return_value(result.as_deref(), serializer));
+                        match followed {
+                            Some((subject, task)) => call.arg(subject).arg(task),
+                            None => call,
+                        }
                     }
                     _ => ending_args(call, one, serializer),
                 };
@@ -349,9 +362,9 @@ fn whole_hash<'v>(flat: &'v [ValueRef<'_>]) -> Hash<'v> {
     Hash::of(pairs.filter_map(|pair| packed::bytes(&pair[0]).zip(packed::bytes(&pair[1]))))
 }
 
-/// From the values of a plain job's fields; without their names it is read in two thirds of the time.
-fn plain_hash<'v>(values: &'v [ValueRef<'_>]) -> Hash<'v> {
-    let named = PLAIN_FIELDS.iter().zip(values);
+/// From the values of these fields; without their names they are read in two thirds of the time.
+fn named<'v>(names: &'static [&str], values: &'v [ValueRef<'_>]) -> Hash<'v> {
+    let named = names.iter().zip(values);
     Hash::of(named.filter_map(|(name, value)| Some((name.as_bytes(), packed::bytes(value)?))))
 }
 

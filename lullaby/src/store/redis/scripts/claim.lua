@@ -6,7 +6,7 @@
 -- ARGV[9]    how many queues follow, in the order of preference
 -- ...        the queues, then ids that this process leaves alone for a while
 -- Answer     in MessagePack, which costs Redis a tenth of an answer in values of its own: now, then for each job its hash as it was before,
---            { id, token, { field, value, ... }, its mark }, or { id, token, value, ... } (see `start_plain`)
+--            { id, token, { field, value, ... }, its mark }, or { id, token, value, ... } (see `start_plain` and `start_followed`)
 local worker, lease, max, queues = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local answer = { int(now) }
 if max == 0 or (queues > 0 and call('EXISTS', rq .. 'suspended') == 1) then return cmsgpack.pack(answer) end
@@ -15,14 +15,16 @@ for i = 10 + queues, #ARGV do avoided[ARGV[i]] = true end
 local wip, started = wip_score(after(lease)), ' ' .. now_text .. ' '
 
 -- Fields that few jobs have, and what they make of a job's mark in `lullaby_run`, which tells settle.lua what it need not look for: "+" calls
--- back or repeats; "=" is plain, that is, has no subject, waited for nobody, is kept for whole seconds and runs for the first time; "-" is
--- neither.
+-- back or repeats; "=" is plain, that is, has no subject, waited for nobody, is kept for whole seconds and runs for the first time; "~" is
+-- plain but for its subject; "-" is none of these.
 local MARKS = {
   repeats_left = '+', lullaby_on_success = '+', lullaby_on_failure = '+', lullaby_on_stopped = '+',
   success_callback_name = '+', failure_callback_name = '+', stopped_callback_name = '+', rate_limit_key = '+',
-  lullaby_subject = '-', dependency_id = '-', dependency_ids = '-', lullaby_result_ttl = '-', lullaby_run = '-', started_at = '-',
+  lullaby_subject = '~', dependency_id = '-', dependency_ids = '-', lullaby_result_ttl = '-', lullaby_run = '-', started_at = '-',
   ended_at = '-', ttl = '=', lullaby_expires = '=', lullaby_task = '=', lullaby_stop = '=', lullaby_lease = '=',
 }
+
+local RANKS = { ['='] = 0, ['~'] = 1, ['-'] = 2, ['+'] = 3 }
 
 -- How far a queue is looked through behind ids that are left alone.
 local SCAN = 10000
@@ -54,7 +56,8 @@ local function prepare(job, found)
   local mark = '='
   for name, value in pairs(found) do
     local of_field = MARKS[name]
-    if (of_field == '+' and value ~= '') or (of_field == '-' and mark == '=') then mark = of_field end
+    if value == '' and (of_field == '+' or of_field == '~') then of_field = '=' end
+    if RANKS[of_field] > RANKS[mark] then mark = of_field end
   end
   if mark == '+' then job.more = mark end
   job.subject, job.task, job.expires = present(found.lullaby_subject), found.lullaby_task, present(found.lullaby_expires)
@@ -75,25 +78,56 @@ local function mark_started(id, key, queue, mark)
   return token
 end
 
--- Starts a job that has what `enqueue` writes of one that wants nothing special, and nothing else; in three quarters of the time. False if
--- it is no such job. Only the last two fields may be missing. `PLAIN_FIELDS` in hash.rs has the same names behind the first two, in whose
--- place the answer has the id and the token.
+-- What `enqueue` writes of a job that wants nothing special, and of one that has a subject or may be tried again, as those of schedules do.
+-- Of the latter all but the first eight may be missing. `PLAIN_FIELDS` and `FOLLOWED_FIELDS` in hash.rs have the same names behind the first
+-- two, in whose place the answer has the id and the token.
+local FOLLOWED = { 'status', 'lullaby_n', 'data', 'origin', 'created_at', 'enqueued_at', 'timeout', 'description',
+  'result_ttl', 'lullaby_due', 'failure_ttl', 'retries_left', 'lullaby_retries', 'retry_intervals', 'lullaby_retry', 'lullaby_slot',
+  'lullaby_task', 'lullaby_subject' }
+
+-- Whether a job has all of what `enqueue` always writes, and waits where it was made for.
+local function is_whole(value, queue)
+  return value[1] == 'queued' and value[2] and value[3] and value[4] == queue and value[5] and value[6] and value[7] and value[8]
+end
+
+-- Starts a job that has nothing but the first ten of these fields; in three quarters of the time. False if it is no such job.
 local function start_plain(id, queue)
   local key = job_key(id)
   local value = redis.pcall('HMGET', key, 'status', 'lullaby_n', 'data', 'origin', 'created_at', 'enqueued_at', 'timeout', 'description',
     'result_ttl', 'lullaby_due')
-  local plain = value[1] == 'queued' and value[2] and value[3] and value[4] == queue and value[5] and value[6] and value[7] and value[8]
-  if not plain or call('HLEN', key) ~= 8 + (value[9] and 1 or 0) + (value[10] and 1 or 0) then return false end
+  if not is_whole(value, queue) or call('HLEN', key) ~= 8 + (value[9] and 1 or 0) + (value[10] and 1 or 0) then return false end
   value[1], value[2] = id, mark_started(id, key, queue, '=')
   answer[#answer + 1] = value
   return true
 end
 
--- Jobs that come together are of one kind, most often: after one that is not plain none is tried so until one might have been.
-local try_plain = true
+local function tell_started(job, token)
+  tell(job, 'job.started', job.subject and text('worker', worker) .. number('token', tonumber(token)))
+end
+
+-- Starts a job that has nothing but these fields.
+local function start_followed(id, queue)
+  local key = job_key(id)
+  local value = redis.pcall('HMGET', key, unpack(FOLLOWED))
+  local task, subject = value[17], value[18]
+  if not is_whole(value, queue) or subject == '' then return false end
+  local has = 8
+  for i = 9, #FOLLOWED do
+    if value[i] then has = has + 1 end
+  end
+  if call('HLEN', key) ~= has then return false end
+  local token = mark_started(id, key, queue, subject and '~' or '=')
+  if subject then tell_started({ id = id, subject = subject, task = task }, token) end
+  value[1], value[2] = id, token
+  answer[#answer + 1] = value
+  return true
+end
+
+-- Jobs that come together are of one kind, most often: what the last one was like is tried first.
+local start_alike = start_plain
 
 local function start(id, queue)
-  if try_plain and start_plain(id, queue) then return end
+  if start_alike(id, queue) then return end
   local key = job_key(id)
   local hash = redis.pcall('HGETALL', key)
   if hash.err then return put_aside(id, 'its key is no hash', 'the queue ' .. queue) end
@@ -111,7 +145,7 @@ local function start(id, queue)
   end
   -- No hash: its ttl is over, or it was deleted. Another status: it stands somewhere else, too, and belongs there.
   if #hash == 0 or (status and status ~= 'queued') then return end
-  try_plain = not found
+  start_alike = found and found.lullaby_subject and start_followed or start_plain
   local mark, job = '=', found and { id = id, key = key, n = n or '0', queue = queue }
   if found then mark = prepare(job, found) end
   if not mark then return end
@@ -139,7 +173,7 @@ local function start(id, queue)
     hash[#hash + 1] = queue
   end
   if found then
-    tell(job, 'job.started', job.subject and text('worker', worker) .. number('token', tonumber(token)))
+    tell_started(job, token)
     if limit_of(job) then show_execution({ id = id, key = key, worker = worker }, token) end
   end
   answer[#answer + 1] = { id, token, hash, mark }

@@ -10,7 +10,7 @@ for i = 7, #ARGV, 3 do
   local job = load(id)
   if job and token_of(job) == token then
     -- It is plain no longer: `settle` has those keys to take away.
-    local run = string.gsub(job.run, ' = ', ' - ', 1)
+    local run = string.gsub(job.run, ' [=~] ', ' - ', 1)
     call('HSET', job.key, 'lullaby_lease', int(lease_until), 'lullaby_run', run)
     add(rq .. 'wip:' .. job.queue, wip_score(lease_until), wip_member(id, token))
     show_execution(job, token, ARGV[i + 2] == 'p')

@@ -4,11 +4,12 @@
 --            F finished: id, token, result in base64       X failed, H cannot be honoured: id, token, error, exc_string
 --            R retry: id, token, error, when in ms         Z snoozed: id, token, when in ms
 --            S stopped: id, token, exc_string              B handed back: id, token
---            P finished, and plain when it was claimed: its member in RQ's registry, token, result in base64; in front of the first of
---            them, and wherever it changes, what they have in common:
+--            P finished, and plain when it was claimed: its member in RQ's registry, token, result in base64
+--            T as P, but for a subject: and this, and its task
+--            In front of the first of P and T, and wherever it changes, what they have in common:
 --            G queue, worker, when it was claimed in ms, the lease in ms, for how long it is kept in ms; empty is for ever
 -- Answer     1 done, 0 taken over, 2 back at the tail because others may be able to run it; none for a G
-local WIDTH = { F = 4, X = 5, H = 5, R = 5, Z = 4, S = 4, B = 3, P = 4, G = 6 }
+local WIDTH = { F = 4, X = 5, H = 5, R = 5, Z = 4, S = 4, B = 3, P = 4, T = 6, G = 6 }
 local answers, counts, settled = {}, {}, {}
 
 -- What RQ counts of a worker, and how long it worked in all; written once for all of a call.
@@ -59,15 +60,17 @@ end
 
 -- Ends a job that went well and was plain, as claim.lua says: what `settle` does, without all that such a job does not have, and in a third
 -- of the time. False if it is not ours as it was claimed: somebody took it, or it was renewed and has keys to take away.
-local function finish_plain(plain, member, id, token, result)
+local function finish_plain(plain, member, id, token, result, subject, task)
   local key = job_key(id)
   local value = call('HMGET', key, 'lullaby_run', 'started_at', 'status')
-  if value[1] ~= token .. plain.run or value[2] ~= plain.started_at or value[3] ~= 'started' then return false end
+  if value[1] ~= token .. (subject and plain.followed_run or plain.run) or value[2] ~= plain.started_at or value[3] ~= 'started' then return false end
   if call('ZREM', plain.wip, member) == 0 then return false end
   count(plain.worker, 'successful_job_count', plain.started_at)
   note_end(id, 'finished')
+  if subject then tell({ id = id, subject = subject, task = task }, 'job.finished', text('worker', plain.worker)) end
   local ttl = plain.result_ttl
   if ttl == 0 then
+    if subject then call('ZREM', own .. 'subject:' .. subject, id) end
     delete(key)
     if not is_random(id) then delete(rq .. 'results:' .. id) end
     touch('e')
@@ -154,10 +157,10 @@ local function settle(id, token, kind, first, second)
   return 1
 end
 
-local function settle_plain(plain, member, token, result)
+local function settle_plain(plain, member, token, result, subject, task)
   if settled[token] then return 0 end
   local id = string.sub(member, 1, -34)
-  if not finish_plain(plain, member, id, token, result) then return settle(id, token, 'F', result) end
+  if not finish_plain(plain, member, id, token, result, subject, task) then return settle(id, token, 'F', result) end
   settled[token] = true
   return 1
 end
@@ -165,7 +168,7 @@ end
 local function in_common(queue, worker, claimed_at, lease, kept)
   local started_at = timestamp(tonumber(claimed_at))
   return { queue = queue, wip = rq .. 'wip:' .. queue, worker = worker, started_at = started_at, result_ttl = tonumber(kept),
-    run = ' ' .. started_at .. ' = ' .. lease }
+    run = ' ' .. started_at .. ' = ' .. lease, followed_run = ' ' .. started_at .. ' ~ ' .. lease }
 end
 
 local i, plain = 6, nil
@@ -175,6 +178,8 @@ while i <= #ARGV do
     plain = in_common(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
   elseif kind == 'P' then
     answers[#answers + 1] = settle_plain(plain, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+  elseif kind == 'T' then
+    answers[#answers + 1] = settle_plain(plain, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
   else
     answers[#answers + 1] = settle(ARGV[i + 1], ARGV[i + 2], kind, ARGV[i + 3], ARGV[i + 4])
   end

@@ -36,7 +36,7 @@ local function timestamp(ms)
   return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03d000Z', year, month, day,
     math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60, ms - seconds * 1000)
 end
-local now_text, now_seconds = timestamp(now), string.format('%.3f', now / 1000)
+local now_text, now_seconds, now_ms = timestamp(now), string.format('%.3f', now / 1000), int(now)
 
 -- The ms of an instant that RQ or `timestamp` wrote; false of any other text. Date to days: Howard Hinnant's days_from_civil. What was taken
 -- together began in one instant, so each text is read once.
@@ -140,7 +140,7 @@ end
 local appended, told = 0, {}
 local function append_event(subject, job, kind, data)
   local id = take_event_id()
-  call('XADD', own .. 'events', id .. '-0', 's', subject, 'j', job, 'k', kind, 'd', data, 't', int(now))
+  call('XADD', own .. 'events', id .. '-0', 's', subject, 'j', job, 'k', kind, 'd', data, 't', now_ms)
   appended, told[subject] = appended + 1, call('RPUSH', events_of(subject), id)
   touch('v')
   return id
@@ -181,13 +181,22 @@ local function drop_surplus_events()
   if surplus > SLACK then drop_oldest_events(math.min(surplus, SLACK + 2 * appended)) end
 end
 
+-- A text as JSON. What is told together is about few tasks, queues and workers.
+local quoted = {}
+local function quote(text)
+  local known = quoted[text]
+  if not known then
+    known = cjson.encode(text)
+    quoted[text] = known
+  end
+  return known
+end
+
 -- The event of a move, if anybody follows this job. `more` is JSON, with a comma in front.
 local function tell(job, kind, more)
-  if job.subject then
-    append_event(job.subject, job.id, kind, '{"task":' .. cjson.encode(job.task or '') .. (more or '') .. '}')
-  end
+  if job.subject then append_event(job.subject, job.id, kind, '{"task":' .. quote(job.task or '') .. (more or '') .. '}') end
 end
-local function text(name, value) return ',"' .. name .. '":' .. cjson.encode(value or cjson.null) end
+local function text(name, value) return ',"' .. name .. '":' .. (value and quote(value) or 'null') end
 local function number(name, value) return ',"' .. name .. '":' .. int(value) end
 
 -- A job ---------------------------------------------------------------------------------------------------------------------
@@ -240,7 +249,7 @@ local function wip_score(lease_until) return string.format('%.3f', (lease_until 
 -- the job has one of the fields that claim.lua marks with a plus, so that all other jobs are settled without a look at them.
 local function token_of(job)
   if job.status ~= 'started' or not job.run then return nil end
-  local token, started_at, more = string.match(job.run, '^(%d+) (%S+) ?([-+=]?)')
+  local token, started_at, more = string.match(job.run, '^(%d+) (%S+) ?([-+=~]?)')
   if started_at ~= job.started_at then return nil end
   if more == '+' then job.more = token end
   return token
