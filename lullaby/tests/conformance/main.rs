@@ -21,6 +21,7 @@ mod attempts;
 mod callbacks;
 mod concurrency;
 mod dependencies;
+mod event_lists;
 mod events;
 mod inspect;
 mod kills;

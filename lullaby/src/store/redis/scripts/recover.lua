@@ -1,6 +1,7 @@
 -- Returns what Python's workers lost between taking a job and starting it: ids in RQ's intermediate lists, and ids in no list at all, which
 -- workers of several queues leave behind (they take by BLPOP). Each is seen to be so twice, 45 s apart, before it is moved: a worker that
 -- starts a job slowly is left its time. Executions of ours that somebody took off RQ's registry stand there again, with a lease from now on.
+-- On its way it drops the lists of subjects whose events are all gone.
 --
 -- ARGV[6]  where the walk over all jobs goes on, "0" at first
 -- ARGV[7]  how many keys to walk over
@@ -93,6 +94,13 @@ for _, key in ipairs(walk[2]) do
       put_back(job)
     end
   end
+end
+
+-- Subjects of whom no event is left. A walk of the same keys comes to the same place.
+local subjects = call('SCAN', ARGV[6], 'MATCH', own .. 'events:*', 'COUNT', ARGV[7], 'TYPE', 'list')[2]
+local oldest = #subjects > 0 and oldest_event() or 0
+for _, key in ipairs(subjects) do
+  if tonumber(call('LINDEX', key, -1)) < oldest then delete(key) end
 end
 publish()
 return { walk[1], returned }

@@ -136,12 +136,15 @@ local function give_event_ids_back()
   events_left = 0
 end
 
--- How many events this script appended, and how many each of their subjects has.
-local appended, told = 0, {}
+-- How many events this script appended, how many each of their subjects has, and whose list came to a multiple of this.
+local LOOK_EVERY = 32
+local appended, told, to_look_at = 0, {}, {}
 local function append_event(subject, job, kind, data)
   local id = take_event_id()
   call('XADD', own .. 'events', id .. '-0', 's', subject, 'j', job, 'k', kind, 'd', data, 't', now_ms)
-  appended, told[subject] = appended + 1, call('RPUSH', events_of(subject), id)
+  local count = call('RPUSH', events_of(subject), id)
+  appended, told[subject] = appended + 1, count
+  if count % LOOK_EVERY == 0 then to_look_at[subject] = true end
   touch('v')
   return id
 end
@@ -149,23 +152,25 @@ end
 -- How many events there are above the limit of all.
 local function surplus_events() return call('XLEN', own .. 'events') - tonumber(ARGV[5]) end
 
--- Drops the oldest of all.
-local function drop_oldest_events(count)
-  for first = 1, count, 1000 do
-    local of_subject = {}
-    local oldest = call('XRANGE', own .. 'events', '-', '+', 'COUNT', math.min(count - first + 1, 1000))
-    for _, event in ipairs(oldest) do
-      local subject = event[2][2]
-      of_subject[subject] = (of_subject[subject] or 0) + 1
-    end
-    for subject, events in pairs(of_subject) do call('LPOP', events_of(subject), events) end
-    call('XTRIM', own .. 'events', 'MAXLEN', call('XLEN', own .. 'events') - #oldest)
-  end
-end
-
 -- So many events more than the limit of all may stand until they go together: the first of a stream is searched for, which costs as much
 -- for one as for a hundred.
 local SLACK = 256
+
+-- What goes by the limit of all goes unread, and leaves its ids in the lists of its subjects. They go when a list has grown a little, and
+-- with the list of a subject of whom nothing more is told, in recover.lua. Taking each out with its event cost 5 us, more than to add one.
+local function oldest_event()
+  local first = call('XRANGE', own .. 'events', '-', '+', 'COUNT', 1)[1]
+  return first and tonumber(string.match(first[1], '^%d+')) or math.huge
+end
+
+local function forget_dropped_events(subject, count)
+  local oldest, gone = oldest_event(), 0
+  for _, id in ipairs(call('LRANGE', events_of(subject), 0, count - 1)) do
+    if tonumber(id) >= oldest then break end
+    gone = gone + 1
+  end
+  if gone > 0 then call('LPOP', events_of(subject), gone) end
+end
 
 -- Drops what is over the limits. Where somebody lowered the limit of all, that takes some scripts.
 local function drop_surplus_events()
@@ -175,10 +180,12 @@ local function drop_surplus_events()
     if surplus > 0 then
       local ids = call('LPOP', events_of(subject), surplus)
       for first = 1, #ids, 1000 do call('XDEL', own .. 'events', unpack(ids, first, math.min(first + 999, #ids))) end
+    elseif to_look_at[subject] then
+      forget_dropped_events(subject, count)
     end
   end
-  local surplus = surplus_events()
-  if surplus > SLACK then drop_oldest_events(math.min(surplus, SLACK + 2 * appended)) end
+  -- Whole nodes of the stream, at most 10,000 events.
+  if surplus_events() > SLACK then call('XTRIM', own .. 'events', 'MAXLEN', '~', ARGV[5]) end
 end
 
 -- A text as JSON. What is told together is about few tasks, queues and workers.

@@ -82,7 +82,8 @@ for _, key in ipairs(call('SMEMBERS', rq .. 'rl-keys')) do
 end
 
 -- Scripts that tell of events leave some above the limit of all.
-drop_oldest_events(math.max(0, math.min(surplus_events(), 10 * limit)))
+local surplus = math.min(surplus_events(), 10 * limit)
+if surplus > 0 then call('XTRIM', own .. 'events', 'MAXLEN', call('XLEN', own .. 'events') - surplus) end
 
 for _, key in ipairs(call('SMEMBERS', rq .. 'workers')) do
   local worker = call('HMGET', key, 'lullaby_seen', 'queues')
