@@ -14,7 +14,9 @@ export function startAdopting() {
     const coat = form.elements.colour.value;
     stage.dataset.coat = coat;
     for (const pet of document.querySelectorAll(".form-card .pet, #preview .pet")) pet.dataset.coat = coat;
-    document.getElementById("adopt-name").textContent = name.value.trim() ? ` ${name.value.trim()}` : "";
+    const called = name.value.trim();
+    document.getElementById("adopt-name").textContent = called && ` ${called}`;
+    document.getElementById("preview-says").textContent = called ? `${called}? I like it!` : "Take me home?";
   };
   form.addEventListener("input", draw);
   draw();

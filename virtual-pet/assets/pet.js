@@ -2,18 +2,24 @@
 import { calm, still } from "./calm.js";
 
 const REACTION = { eating: 2200, playing: 2200, waking: 1800, patted: 1500, refuse: 1000 };
-const BY_CHANGE = { fed: "eating", played: "playing", woke: "waking", hatched: "waking", grew: "playing" };
+const BY_CHANGE = { fed: "eating", played: "playing", woke: "waking", hatched: "waking", grew: "waking" };
 const WORDS = {
   eating: ["Nom nom nom!", "Yum!"],
   full: ["I am full, but thank you."],
   playing: ["Again! Again!", "Catch!"],
   waking: ["Good morning!"],
+  wokeLate: ["What a nap!"],
   early: ["Hm? Already?"],
   hatched: ["Hello, world!"],
+  grew: ["Look how big I am!"],
   patted: ["Hehe!", "That is nice."],
+  knocked: ["Tap, tap!", "I can hear you!", "Almost there…"],
+  dreaming: ["Mmm…"],
   refuse: ["Not now…"],
-  idle: ["Hi there!", "That nap was lovely!", "What is that robot doing?", "Nice weather in here."],
+  idle: ["Hi there!", "That nap was lovely!", "What is that robot doing?"],
 };
+const VOICE = { cat: "Purr…", bunny: "Sniff, sniff!", bear: "Hmm, honey…", axolotl: "Blub, blub!", crab: "Click, clack!" };
+const OUTSIDE = { dawn: "The sun is up!", day: "Nice weather in here.", dusk: "What a sunset!", night: "Look, stars!" };
 let stage, pet, bubble, actTimer, sayTimer, resting = "";
 
 export function startPet() {
@@ -24,12 +30,27 @@ export function startPet() {
   document.getElementById("pat").addEventListener("click", pat);
   if (matchMedia("(hover: hover)").matches) document.addEventListener("pointermove", gaze, { passive: true });
   setInterval(() => {
-    if (!document.hidden && pet.dataset.mood === "happy" && !pet.dataset.act) say(pick(WORDS.idle), 3000);
+    if (document.hidden || pet.dataset.mood !== "happy" || pet.dataset.act) return;
+    say(pick([...WORDS.idle, OUTSIDE[stage.dataset.phase], voice()]), 3000);
+    tilt();
   }, 20000);
   sayTimer = setTimeout(settle, 4000);
+  setTimeout(tilt, 1200);
 }
 
 const pick = (words) => words[Math.floor(Math.random() * words.length)];
+const voice = () => VOICE[pet.dataset.species];
+
+// Shows a small part of the drawing's life for a while; `pet.css` knows how.
+function briefly(what, ms) {
+  pet.dataset[what] = "";
+  setTimeout(() => delete pet.dataset[what], ms);
+}
+
+// A happy pet puts its head to one side, as one does who is curious.
+function tilt() {
+  if (pet.dataset.mood === "happy" && !pet.dataset.act) briefly("curious", 1800);
+}
 
 // What the server says of the looks, and what happened to cause it; a pet that was full before says so.
 export function look(looks, steps, wasFull) {
@@ -56,7 +77,8 @@ function hatch(then) {
 function wordsFor(change, act, wasFull) {
   if (change.what === "fed" && wasFull) return "full";
   if (change.what === "woke" && !change.job) return "early";
-  return change.what === "hatched" ? "hatched" : act;
+  if (change.what === "woke" && ["dusk", "night"].includes(stage.dataset.phase)) return "wokeLate";
+  return ["hatched", "grew"].includes(change.what) ? change.what : act;
 }
 
 export function react(act, words) {
@@ -79,9 +101,12 @@ function settle() {
   else bubble.textContent = resting;
 }
 
+// Whoever is patted answers: an egg rocks, and a sleeper smiles and sleeps on.
 function pat() {
-  if (pet.dataset.mood === "asleep" || pet.dataset.mood === "egg") return;
-  react("patted", pick(WORDS.patted));
+  if (pet.dataset.hatching !== undefined) return;
+  if (pet.dataset.mood === "egg") { briefly("knocked", 600); return say(pick(WORDS.knocked), 2000); }
+  if (pet.dataset.mood === "asleep" && !pet.dataset.act) { briefly("dreaming", 1500); return say(pick([...WORDS.dreaming, voice()]), 2000); }
+  react("patted", pick([...WORDS.patted, voice()]));
 }
 
 // The eyes follow the pointer, by three units at most.

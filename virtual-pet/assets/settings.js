@@ -16,6 +16,10 @@ const isDark = () => (document.documentElement.dataset.theme ?? (matchMedia("(pr
 function toggleTheme() {
   const theme = isDark() ? "light" : "dark";
   document.documentElement.dataset.theme = theme;
+  const [bar, ...others] = document.querySelectorAll("meta[name=theme-color]");
+  for (const other of others) other.remove();
+  bar.removeAttribute("media");
+  bar.content = getComputedStyle(document.documentElement).backgroundColor;
   keep("theme", theme);
 }
 

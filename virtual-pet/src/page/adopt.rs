@@ -59,6 +59,7 @@ pub(crate) fn adopt(residents: &[Pet], mine: &[Pet], shell: Shell, minute_of_day
                 aside.card.preview aria-label="Preview" {
                     div.stage data-phase=(Phase::at(minute_of_day).as_str()) data-asleep="false" data-coat="peach" {
                         (room(minute_of_day))
+                        p #preview-says.bubble { "Take me home?" }
                         div #preview.pat { (rig::pet(looks(Species::Cat), None)) }
                     }
                     h2 { "Adopting puts three jobs on the schedule" }

@@ -102,7 +102,7 @@ fn rust(pet: &Pet, task: &str) -> String {
     };
     let filled = call
         .replace("NAME", &format!("{schedule:?}"))
-        .replace("PAUSES", "pauses")
+        .replace("RETRY", "retry")
         .replace("MISSED", "Missed::Latest")
         .replace("PET", &name)
         .replace("HOUR", &rust_span(pet.hunger_every))
@@ -111,8 +111,8 @@ fn rust(pet: &Pet, task: &str) -> String {
         .replace("COUNT", &pet.naps.to_string())
         .replace("BIRTHDAY", "birthday")
         .replace("STAGE", "Stage::Kid");
-    let before = if call.contains("PAUSES") {
-        "let pauses = [5, 10, 20]\n    .map(Duration::from_secs);\n"
+    let before = if call.contains("RETRY") {
+        "let pauses = [5, 10, 20]\n    .map(Duration::from_secs);\nlet retry = Retry::intervals(3, pauses);\n"
     } else {
         ""
     };
@@ -236,6 +236,7 @@ mod tests {
     async fn the_listings_run() -> lullaby::Result<()> {
         let lullaby = Lullaby::open("memory:").await?;
         let queue = lullaby.queue("default")?;
+        let scheduler = lullaby.scheduler();
         let [NAME, COUNT] = ["hunger of Mochi", "1"];
         let COUNT: u64 = COUNT.parse().expect("a number");
         let BIRTHDAY = lullaby.now() + Duration::from_secs(60);
@@ -258,16 +259,17 @@ mod tests {
             let PET = PET();
             let _ = include!("calls/grow_up.rs");
         }
-        let PAUSES = [5, 10, 20].map(Duration::from_secs);
+        let RETRY = || Retry::intervals(3, [5, 10, 20].map(Duration::from_secs));
         {
             let PET = PET();
             let _ = include!("calls/say_hello.rs");
         }
         {
+            let RETRY = RETRY();
             let _ = include!("calls/wobble.rs");
         }
         {
-            let PET = PET();
+            let (PET, RETRY) = (PET(), RETRY());
             let _ = include!("calls/broken.rs");
         }
         {
@@ -296,8 +298,8 @@ mod tests {
                 "wobble"
             ]
         );
-        assert!(lullaby.scheduler().contains("chime").await?);
-        assert!(lullaby.scheduler().contains(NAME).await?);
+        assert!(scheduler.contains("chime").await?);
+        assert!(scheduler.contains(NAME).await?);
         assert!(BIRTHDAY > Timestamp::from_millis(0));
         Ok(())
     }

@@ -122,11 +122,11 @@ fn line(lesson: Lesson) -> (&'static str, [&'static str; 2]) {
             "increase_hunger",
             ["for ever, and never a drift", "RQ Scheduler"],
         ),
-        Lesson::Retry => ("wobble", ["three more tries: after 5, 10 and 20 s", "RQ"]),
+        Lesson::Retry => ("wobble", ["tries again after 5, 10 and 20 s", "RQ"]),
         Lesson::Crash => (
             "long_job",
             [
-                "no more to say: a lost job is run again",
+                "that is all: a lost job runs again",
                 "RQ: without a retry a lost job is failed",
             ],
         ),

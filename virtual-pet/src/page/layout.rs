@@ -70,8 +70,9 @@ pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover";
                 meta name="description" content="A virtual pet, looked after by a job queue.";
                 (link_preview(frame))
-                meta name="theme-color" content="#FBF3E7" media="(prefers-color-scheme: light)";
-                meta name="theme-color" content="#171327" media="(prefers-color-scheme: dark)";
+                // The browser's own ground, before any style sheet is here.
+                meta name="color-scheme" content=(frame.shell.theme.as_str().unwrap_or("light dark"));
+                (bar_colours(frame.shell.theme))
                 title { (frame.title) " · Virtual Pet" }
                 @for sheet in ["base.css", "pet.css", "room.css", "page.css", "panel.css", "lab.css"] {
                     link rel="stylesheet" href=(assets::path(sheet));
@@ -93,6 +94,21 @@ pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                 (header(frame))
                 (content)
             }
+        }
+    }
+}
+
+/// What a phone paints its own bars in: the page's ground, by the system's theme or the chosen one.
+fn bar_colours(theme: Theme) -> Markup {
+    let (light, dark) = ("#FBF3E7", "#171327");
+    html! {
+        @match theme {
+            Theme::System => {
+                meta name="theme-color" content=(light) media="(prefers-color-scheme: light)";
+                meta name="theme-color" content=(dark) media="(prefers-color-scheme: dark)";
+            }
+            Theme::Light => meta name="theme-color" content=(light);,
+            Theme::Dark => meta name="theme-color" content=(dark);,
         }
     }
 }
@@ -148,8 +164,8 @@ fn header(frame: &Frame<'_>) -> Markup {
                         button #sound.tool type="button" aria-pressed="false" hidden { (icon("mute")) (icon("sound")) span { "Sound" } }
                         button #help-button.tool type="button" hidden { (icon("help")) span { "Help and keys" } }
                     }
-                    (theme_button())
                 }
+                (theme_button())
             }
         }
     }

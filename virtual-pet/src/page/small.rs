@@ -5,11 +5,12 @@ use maud::{Markup, html};
 use super::layout::{Frame, Shell, page};
 use super::pet_card::verb;
 use super::rig::{self, Looks};
+use super::room;
 use crate::keeper::Key;
 use crate::pet::{Action, Colour, Mood, Pet, Species, Stage};
 use crate::web::{action_path, encoded};
 
-fn small(title: &str, shell: Shell, looks: Looks, content: &Markup) -> Markup {
+fn small(title: &str, shell: Shell, picture: &Markup, content: &Markup) -> Markup {
     let frame = Frame {
         title,
         shell,
@@ -19,7 +20,7 @@ fn small(title: &str, shell: Shell, looks: Looks, content: &Markup) -> Markup {
         &frame,
         &html! {
             main #main.small.card {
-                (rig::pet(looks, None))
+                (picture)
                 (content)
             }
         },
@@ -28,11 +29,10 @@ fn small(title: &str, shell: Shell, looks: Looks, content: &Markup) -> Markup {
 
 /// What a browser gets for a link to an action: nothing changes before its button is pressed.
 pub(crate) fn confirm(pet: &Pet, action: Action, shell: Shell) -> Markup {
-    let looks = Looks::of(pet);
     small(
         pet.name.as_str(),
         shell,
-        looks,
+        &rig::pet(Looks::of(pet), None),
         &html! {
             h1 { (verb(action)) " " (pet.name) "?" }
             form method="post" action=(format!("{}{}", action_path(action), encoded(pet.name.as_str()))) {
@@ -49,7 +49,7 @@ pub(crate) fn meadow(pet: &Pet, until: Option<&str>, shell: Shell) -> Markup {
     small(
         "In the meadow",
         shell,
-        Looks::of(pet),
+        &html! { div.stage.meadow { (room::meadow()) (rig::pet(Looks::of(pet), None)) } },
         &html! {
             h1 { (pet.name) " lives in the meadow now" }
             p.lead { "It was let go. It has grass, sun and company there, and its jobs are canceled." }
@@ -113,7 +113,7 @@ pub(crate) fn problem(trouble: &Trouble<'_>, shell: Shell) -> Markup {
     small(
         title,
         shell,
-        looks,
+        &rig::pet(looks, None),
         &html! {
             h1 { (title) }
             p.lead { (trouble.words) }

@@ -54,7 +54,7 @@ impl Zone {
     pub(crate) fn stamp(self, at: Timestamp) -> String {
         let shifted = Timestamp::from_millis(self.local(at) * 1000);
         let date = jiff::Timestamp::from_millisecond(shifted.as_millis())
-            .map(|at| at.strftime("%-d %b").to_string());
+            .map(|at| at.strftime("%-d\u{a0}%b").to_string());
         format!("{} {}", date.unwrap_or_default(), self.time(at))
     }
 
@@ -106,7 +106,7 @@ mod tests {
         let zone = Zone::read("90").expect("a zone");
         assert_eq!(zone.time(at(0)), "01:30:00");
         assert_eq!(Zone::read("-60").expect("a zone").time(at(0)), "23:00:00");
-        assert_eq!(zone.stamp(at(86_400)), "2 Jan 01:30:00");
+        assert_eq!(zone.stamp(at(86_400)), "2\u{a0}Jan 01:30:00");
         assert_eq!(zone.minute_of_day(at(3600)), 150);
         assert_eq!(zone.day_and_time(at(60), at(0)), "at 01:31");
         assert_eq!(zone.day_and_time(at(86_400), at(0)), "tomorrow 01:30");

@@ -164,6 +164,61 @@ test("the theme is the system's until it is chosen, and then stays", async () =>
   assert.equal(await page.getAttribute("html", "data-theme"), "light");
 });
 
+/** The colours of the page's upper right corner in all frames that are painted meanwhile, each as its brightness of 0 to 255. */
+async function painted(page, meanwhile) {
+  const session = await page.context().newCDPSession(page);
+  const frames = [];
+  session.on("Page.screencastFrame", ({ data, sessionId }) => {
+    frames.push(data);
+    session.send("Page.screencastFrameAck", { sessionId }).catch(() => {});
+  });
+  await session.send("Page.startScreencast", { format: "png", maxWidth: 128, maxHeight: 128 });
+  await meanwhile();
+  await session.send("Page.stopScreencast");
+  await session.detach();
+  await page.goto("about:blank");
+  return page.evaluate((frames) => Promise.all(frames.map(async (data) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${data}`;
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    canvas.drawImage(image, 0, 0);
+    const [red, green, blue] = canvas.getImageData(image.width - 1, 0, 1, 1).data;
+    return Math.round((red + green + blue) / 3);
+  })), frames);
+}
+
+for (const [colorScheme, theme] of [["light", "dark"], ["dark", "light"]]) {
+  test(`whoever chose ${theme} sees no frame of the ${colorScheme} theme of the system, however slow the style sheets are`, async () => {
+    const page = await visit(browser, game.url, { colorScheme });
+    await page.context().addCookies([{ name: "theme", value: theme, url: game.url }]);
+    await page.goto(`${game.url}/adopt`);
+    await page.route("**/*.css", async (route) => { await new Promise((done) => setTimeout(done, 150)); await route.continue(); });
+    const frames = await painted(page, async () => {
+      for (const path of ["/pet/Happy", "/pet/Happy/settings", "/pet/Happy"]) await page.goto(game.url + path);
+      await live(page);
+    });
+    console.log(`brightness of ${frames.length} frames: ${frames.join(" ")}`);
+    assert.ok(frames.length >= 3);
+    assert.deepEqual(frames.filter((brightness) => theme === "dark" ? brightness > 60 : brightness < 200), []);
+    await page.goto(`${game.url}/pet/Happy`);
+    const bars = () => page.locator("meta[name=theme-color]").evaluateAll((all) => all.map(({ content, media }) => content + media));
+    assert.deepEqual(await bars(), [theme === "dark" ? "#171327" : "#FBF3E7"], "a phone's bars too");
+    await page.click("#theme");
+    assert.deepEqual(await bars(), [theme === "dark" ? "rgb(251, 243, 231)" : "rgb(23, 19, 39)"]);
+  });
+}
+
+test("the theme is turned on every page", async () => {
+  const page = await visit(browser, game.url);
+  for (const path of ["/adopt", "/lab", "/pet/Gone", "/pet/Happy/settings", "/pet/Nobody"]) {
+    await page.goto(game.url + path);
+    const before = await page.getAttribute("html", "data-theme") ?? "light";
+    await page.click("#theme");
+    assert.notEqual(await page.getAttribute("html", "data-theme"), before, path);
+  }
+});
+
 test("sound is off at first, needs a gesture, and stays as it was set", async () => {
   const page = await visit(browser, game.url);
   await page.addInitScript(() => {

@@ -1,4 +1,4 @@
 queue.enqueue(
     NewJob::new(Broken { pet: PET })
-        .retry(Retry::intervals(3, PAUSES)),
+        .retry(RETRY),
 ).await?

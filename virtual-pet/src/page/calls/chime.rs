@@ -1,5 +1,7 @@
-lullaby.scheduler()
-    .schedule(NAME, Chime { policy })
-    .every(HOUR)
-    .missed(MISSED)
-    .await?
+scheduler.schedule(
+    NAME,
+    Chime { policy },
+)
+.every(HOUR)
+.missed(MISSED)
+.await?

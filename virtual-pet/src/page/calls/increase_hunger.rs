@@ -1,5 +1,6 @@
-lullaby.scheduler()
-    .schedule(NAME,
-        IncreaseHunger { pet: PET })
-    .every(HOUR)
-    .await?
+scheduler.schedule(
+    NAME,
+    IncreaseHunger { pet: PET },
+)
+.every(HOUR)
+.await?

@@ -1,4 +1,4 @@
 queue.enqueue(
     NewJob::new(Wobble { fails: 2 })
-        .retry(Retry::intervals(3, PAUSES)),
+        .retry(RETRY),
 ).await?
