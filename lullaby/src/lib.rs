@@ -34,6 +34,33 @@
 //! # }
 //! ```
 //!
+//! Later, again when it fails, and every hour:
+//!
+//! ```
+//! # use lullaby::{Lullaby, NewJob, Retry, Task};
+//! # use std::time::Duration;
+//! # #[derive(serde::Serialize, serde::Deserialize)]
+//! # struct Greet { name: String }
+//! # impl Task for Greet { const NAME: &'static str = "greet"; type Output = String; }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> lullaby::Result<()> {
+//! # let lullaby = Lullaby::open("memory:").await?;
+//! # let queue = lullaby.queue("default")?;
+//! # let greet = |name: &str| Greet { name: name.to_owned() };
+//! let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+//! queue.enqueue_in(minute * 20, greet("Mochi")).await?;
+//! // Up to five more tries: a second after the first failure, then two, four, and so on.
+//! let stubborn = NewJob::new(greet("Ferris")).retry(Retry::exponential(5, second, minute));
+//! queue.enqueue(stubborn).await?;
+//! // Said again at the next start of the program it changes nothing.
+//! lullaby.scheduler().schedule("hello", greet("everybody")).every(minute * 60).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A job that was taken in is never lost, and runs **at least once**: one whose worker dies in the middle runs again, so what it does outside
+//! of the store must bear that; [`Context::token`] and ids that you choose ([`NewJob::job_id`]) help. What happens is told to `tracing`.
+//!
 //! | to | see |
 //! |---|---|
 //! | put jobs in | [`Queue`], [`NewJob`], [`JobHandle`] |
@@ -41,6 +68,14 @@
 //! | have them recur | [`Scheduler`], [`schedule`] |
 //! | test yours | [`testing`] |
 //! | look inside | [`store`], [`event`] |
+//!
+//! | feature | |
+//! |---|---|
+//! | `sqlite` (default) | `sqlite:FILE` |
+//! | `bundled` (default) | compiles SQLite into the program; without it the system's is linked, 3.38 or newer |
+//! | `redis` (default) | `redis://HOST`, in the layout of Python's RQ |
+//! | `redis-tls` | `rediss://HOST` |
+//! | `webhooks` | workers send [webhooks](Webhook) |
 
 pub mod audit;
 mod backoff;
@@ -56,6 +91,8 @@ mod handle;
 mod health;
 mod history;
 pub mod job;
+#[cfg(test)]
+mod log_lines;
 mod maintenance;
 mod metrics;
 pub mod payload;

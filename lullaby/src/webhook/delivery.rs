@@ -4,10 +4,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::notice::{End, Notice};
+use super::turns::Turns;
 use super::{MAX_TIMEOUT, Method, Webhook, request};
 use crate::client::Lullaby;
 use crate::clock::{Timestamp, until};
@@ -15,8 +15,6 @@ use crate::job::{Execution, Job, JobId};
 use crate::shutdown::{Shutdown, Stop};
 use crate::store::Ending;
 
-/// How many jobs' receivers are spoken to at once: each is a socket.
-const AT_ONCE: usize = 100;
 /// How many jobs' webhooks wait or are under way, at some 500 bytes each. Beyond that receivers are slower than jobs end, and some are not
 /// told.
 const MOST: usize = 10_000;
@@ -26,7 +24,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(3);
 /// See the module.
 pub(crate) struct Deliveries {
     lullaby: Lullaby,
-    at_once: Arc<Semaphore>,
+    turns: Arc<Turns>,
     /// `None` while no worker runs: then nothing is sent.
     tasks: Mutex<Option<JoinSet<()>>>,
 }
@@ -35,7 +33,7 @@ impl Deliveries {
     pub(crate) fn new(lullaby: Lullaby) -> Self {
         Self {
             lullaby,
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Arc::default(),
             tasks: Mutex::new(None),
         }
     }
@@ -99,12 +97,8 @@ impl Deliveries {
             tracing::warn!(%job, "its webhooks are not sent: those of {MOST} other jobs wait for their receivers");
             return;
         }
-        let (lullaby, at_once) = (self.lullaby.clone(), self.at_once.clone());
-        tasks.spawn(async move {
-            if let Ok(_turn) = at_once.acquire().await {
-                deliver(&lullaby, &notice, &end).await;
-            }
-        });
+        let (lullaby, turns) = (self.lullaby.clone(), self.turns.clone());
+        tasks.spawn(async move { deliver(&lullaby, &turns, &notice, &end).await });
     }
 
     /// Waits for what is under way; after `shutdown` for 3 s at most. What is left is not sent.
@@ -136,14 +130,18 @@ impl Deliveries {
 }
 
 /// One after the other, as RQ does.
-async fn deliver(lullaby: &Lullaby, notice: &Notice, end: &End) {
-    let body = match notice.tells(end) {
-        true => notice.body(end, ended_at(lullaby, &notice.execution).await),
-        false => String::new(),
-    };
+async fn deliver(lullaby: &Lullaby, turns: &Turns, notice: &Notice, end: &End) {
+    let mut body = None;
     let clock = lullaby.clock().as_ref();
     for webhook in notice.webhooks(end) {
-        let body = (webhook.method == Method::Post).then(|| body.clone());
+        let Some(_turn) = turns.take(webhook.receiver()).await else {
+            return;
+        };
+        // Only now: of thousands that wait for a turn nobody asks the store, nor keeps the text.
+        if webhook.method == Method::Post && body.is_none() {
+            body = Some(notice.body(end, ended_at(lullaby, &notice.execution).await));
+        }
+        let body = body.clone().filter(|_| webhook.method == Method::Post);
         let timeout = webhook.timeout.min(MAX_TIMEOUT);
         let sent = until(clock, clock.now() + timeout, request::send(webhook, body)).await;
         report(&notice.execution.job, webhook, sent);
@@ -180,5 +178,50 @@ impl std::fmt::Debug for Deliveries {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let under_way = self.tasks().as_ref().map(JoinSet::len);
         write!(f, "Deliveries({under_way:?})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{NewJob, Status, Token};
+    use crate::log_lines::logged;
+
+    /// A notice of a job that has a webhook for its failure.
+    async fn notice(lullaby: &Lullaby) -> Notice {
+        let hook = Webhook::post("http://127.0.0.1:9/", Status::Failed).expect("a webhook");
+        let job = NewJob::named("bake", &[], &serde_json::Map::new()).expect("a job");
+        let queue = lullaby.queue("default").expect("a queue");
+        let handle = queue.enqueue(job.webhook(hook)).await.expect("taken in");
+        let mut job = handle.job().await.expect("an answer").expect("there");
+        job.token = Some(Token(1));
+        Notice::of(&job).expect("it has a webhook")
+    }
+
+    /// Nothing is sent before this test waits, which it never does.
+    #[tokio::test]
+    async fn ten_thousand_jobs_webhooks_wait_and_no_more() {
+        let lullaby = Lullaby::open("memory:").await.expect("opens");
+        let deliveries = Deliveries::new(lullaby.clone());
+        let notice = notice(&lullaby).await;
+        let failed = Ending::Failed {
+            error: "no milk".to_owned(),
+        };
+        deliveries.begin();
+        let said = logged(|| {
+            for _ in 0..MOST {
+                deliveries.tell(notice.clone(), &failed);
+            }
+        });
+        assert_eq!(said, "", "all of these wait");
+        let said = logged(|| deliveries.tell(notice.clone(), &failed));
+        assert!(
+            said.contains("its webhooks are not sent") && said.contains("10000"),
+            "{said}"
+        );
+        assert!(said.contains(notice.execution.job.as_str()), "{said}");
+        let waiting = deliveries.tasks().as_ref().map(JoinSet::len);
+        assert_eq!(waiting, Some(MOST));
+        deliveries.abandon();
     }
 }

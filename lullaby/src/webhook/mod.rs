@@ -2,12 +2,16 @@
 
 #[cfg(feature = "webhooks")]
 mod delivery;
-#[cfg(not(feature = "webhooks"))]
+// Its own test runs in every build.
+#[cfg(any(test, not(feature = "webhooks")))]
+#[cfg_attr(feature = "webhooks", allow(dead_code, reason = "this build sends"))]
 mod no_delivery;
 #[cfg(feature = "webhooks")]
 mod notice;
 #[cfg(feature = "webhooks")]
 mod request;
+#[cfg(feature = "webhooks")]
+mod turns;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -48,3 +48,37 @@ impl Deliveries {
 
     pub(crate) fn abandon(&self) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{NewJob, Status};
+    use crate::log_lines::logged;
+    use crate::webhook::Webhook;
+
+    #[tokio::test]
+    async fn a_worker_that_sends_none_says_so_once() {
+        let lullaby = Lullaby::open("memory:").await.expect("opens");
+        let queue = lullaby.queue("default").expect("a queue");
+        let deliveries = Deliveries::new(lullaby);
+        let job = async |job: NewJob| {
+            let handle = queue.enqueue(job).await.expect("taken in");
+            handle.job().await.expect("an answer").expect("there")
+        };
+        let new = || NewJob::named("bake", &[], &serde_json::Map::new()).expect("a job");
+        let hook = Webhook::post("http://kitchen.example/", Status::Finished).expect("a webhook");
+        let (plain, telling) = (job(new()).await, job(new().webhook(hook)).await);
+
+        assert_eq!(logged(|| drop(deliveries.note(&plain))), "");
+        let said = logged(|| drop(deliveries.note(&telling)));
+        assert!(
+            said.contains("feature `webhooks`") && said.contains(telling.id.as_str()),
+            "{said}"
+        );
+        assert_eq!(
+            logged(|| drop(deliveries.note(&telling))),
+            "",
+            "once is enough"
+        );
+    }
+}

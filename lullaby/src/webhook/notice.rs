@@ -11,7 +11,7 @@
 
 use serde::Serialize;
 
-use super::{Method, Webhook};
+use super::Webhook;
 use crate::clock::Timestamp;
 use crate::job::{Execution, Job, Status};
 use crate::python_json::python_json;
@@ -78,12 +78,6 @@ impl Notice {
         all.filter(move |webhook| webhook.job_status == status)
     }
 
-    /// Whether a receiver is to be told when the job ended.
-    pub(super) fn tells(&self, end: &End) -> bool {
-        self.webhooks(end)
-            .any(|webhook| webhook.method == Method::Post)
-    }
-
     /// The body of a request by POST, byte for byte as RQ's `Webhook.get_payload` and `json.dumps` make it.
     pub(super) fn body(&self, end: &End, ended_at: Timestamp) -> String {
         let exc_info = match end {
@@ -126,6 +120,7 @@ fn isoformat(at: Timestamp) -> String {
 mod tests {
     use super::*;
     use crate::job::{JobId, Token};
+    use crate::webhook::Method;
 
     fn notice() -> Notice {
         let hook = |method, url: &str, status| Webhook::new(method, url, status).expect("fine");

@@ -31,6 +31,7 @@ every_driver_passes! {
     redirects_are_followed_without_the_body_and_without_headers_for_others,
     a_receiver_that_is_down_or_lies_harms_nothing,
     a_receiver_that_never_answers_is_left_after_its_timeout,
+    a_receiver_that_never_answers_holds_up_no_other,
     a_worker_that_is_told_to_stop_waits_three_seconds_for_receivers,
 }
 
@@ -395,6 +396,20 @@ async fn a_receiver_that_never_answers_is_left_after_its_timeout(world: World) {
     until_somebody_waits(&world, Duration::from_secs(10)).await;
     world.pass(10_000);
     running.await.expect("no panic");
+}
+
+async fn a_receiver_that_never_answers_holds_up_no_other(world: World) {
+    let mut slow = Receiver::start(|_| Answer::Silence).await;
+    let mut well = Receiver::friendly().await;
+    let slow_ones = (0..120).map(|n| silent(&format!("slow-{n}"), &slow));
+    world.enqueue(slow_ones).await;
+    world.enqueue([telling("well", &well)]).await;
+    let running = worker(&world).build().expect("builds");
+    let running = tokio::spawn(running.run(Shutdown::new()));
+    slow.next().await;
+    // The clock stands still, so nobody's time is over.
+    assert_eq!(well.next().await.line, "POST /finished");
+    running.abort();
 }
 
 async fn a_worker_that_is_told_to_stop_waits_three_seconds_for_receivers(world: World) {
