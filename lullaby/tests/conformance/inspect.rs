@@ -22,6 +22,7 @@ every_driver_passes! {
     filters_hold_all_at_once,
     scheduled_jobs_are_listed_until_a_time,
     lists_come_page_by_page,
+    scheduled_jobs_come_page_by_page_by_their_time_from_all_queues,
     queues_are_counted_by_status,
     a_queue_without_jobs_is_not_listed,
 }
@@ -214,6 +215,50 @@ async fn lists_come_page_by_page(world: World) {
         let count = world.store.count_jobs(&filter).await.expect("counted");
         assert_eq!(count, 10, "whatever the page");
     }
+}
+
+async fn scheduled_jobs_come_page_by_page_by_their_time_from_all_queues(world: World) {
+    // Ten instants, three jobs at each, on two queues in turn.
+    let due = |n: u64| n * 7 % 10;
+    let name = |n: u64| format!("job-{n}");
+    let jobs = (0..30).map(|n| {
+        let queue = if n % 2 == 0 { "default" } else { "mail" };
+        job(&name(n)).on(queue).at(world.later(1000 + due(n)))
+    });
+    world.enqueue(jobs).await;
+    let mut expected: Vec<_> = (0..30).collect();
+    expected.sort_by_key(|n| (due(*n), *n));
+    let expected: Vec<_> = expected.into_iter().map(name).collect();
+    for length in [1, 4, 7, 30, usize::MAX] {
+        let mut listed = Vec::new();
+        while listed.len() < expected.len() {
+            let filter = JobFilter {
+                status: Some(Status::Scheduled),
+                page: Page {
+                    offset: listed.len(),
+                    length,
+                },
+                ..JobFilter::default()
+            };
+            let page = world.list(filter).await;
+            assert!(!page.is_empty(), "behind {listed:?}");
+            listed.extend(page);
+        }
+        assert_eq!(listed, expected, "{length} a page");
+    }
+    let of_mail = JobFilter {
+        status: Some(Status::Scheduled),
+        queue: Some(queue("mail")),
+        page: Page {
+            offset: 1,
+            length: 2,
+        },
+        ..JobFilter::default()
+    };
+    let mail: Vec<_> = (expected.iter())
+        .filter(|name| name.ends_with(['1', '3', '5', '7', '9']))
+        .collect();
+    assert_eq!(world.list(of_mail).await, [mail[1].as_str(), mail[2]]);
 }
 
 async fn queues_are_counted_by_status(world: World) {

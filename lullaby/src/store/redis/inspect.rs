@@ -2,6 +2,8 @@
 //!
 //! RQ's lists and registries say where a job stands, Python's jobs included; the order within a list comes from the jobs themselves.
 
+mod scheduled;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
@@ -277,19 +279,21 @@ impl Core {
     }
 
     pub(super) async fn page_of_jobs(&self, filter: &JobFilter) -> Result<Vec<Job>> {
-        let ids = if filter.status == Some(Status::Queued)
-            && filter.subject.is_none()
-            && filter.due_until.is_none()
-        {
-            self.page_of_lines(filter.queue.as_ref(), filter.page)
-                .await?
-        } else {
-            let page = self
-                .matching(filter)
-                .await?
-                .into_iter()
-                .skip(filter.page.offset);
-            page.take(filter.page.length).collect()
+        let status = match filter.due_until {
+            Some(_) => Some(Status::Scheduled),
+            None => filter.status,
+        };
+        let ids = match (status, &filter.subject) {
+            (Some(Status::Queued), None) => {
+                self.page_of_lines(filter.queue.as_ref(), filter.page)
+                    .await?
+            }
+            (Some(Status::Scheduled), None) => self.page_of_scheduled(filter).await?,
+            _ => {
+                let all = self.matching(filter).await?.into_iter();
+                let page = all.skip(filter.page.offset).take(filter.page.length);
+                page.collect()
+            }
         };
         Ok(self.read_jobs(&ids).await?.into_iter().flatten().collect())
     }
@@ -318,8 +322,11 @@ impl Core {
     }
 
     pub(super) async fn how_many_jobs(&self, filter: &JobFilter) -> Result<u64> {
-        if filter.subject.is_some() || filter.due_until.is_some() {
+        if filter.subject.is_some() {
             return Ok(self.matching(filter).await?.len() as u64);
+        }
+        if let Some(until) = filter.due_until {
+            return self.how_many_due(filter.queue.as_ref(), until).await;
         }
         let infos = self.count_queues(filter.queue.as_ref()).await?;
         let counts = infos.iter().flat_map(|info| &info.counts);
