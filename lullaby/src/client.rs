@@ -95,6 +95,10 @@ impl LullabyBuilder {
                 };
                 Ok(Lullaby::with_store(RedisStore::open(url, options).await?))
             }
+            #[cfg(not(feature = "sqlite"))]
+            "sqlite" => Err(not_built("sqlite", "sqlite")),
+            #[cfg(not(feature = "redis"))]
+            "redis" | "rediss" | "unix" | "redis+unix" => Err(not_built(scheme, "redis")),
             _ => Err(Error::invalid(format!(
                 "expected a store as sqlite:FILE, redis://HOST or memory:, got one of the kind {scheme:?}"
             ))),
@@ -102,12 +106,20 @@ impl LullabyBuilder {
     }
 }
 
+#[cfg(not(all(feature = "sqlite", feature = "redis")))]
+fn not_built(scheme: &str, feature: &str) -> Error {
+    Error::invalid(format!(
+        "this program was built without stores of the kind {scheme:?}: switch on the feature `{feature}` of lullaby"
+    ))
+}
+
 impl Lullaby {
     /// Opens a store: `sqlite:./data/lullaby.db` (made if it is missing; `sqlite:///absolute/path` too), `redis://host:6379/0` (also
     /// `rediss://` and `unix:///path/to/socket`) or `memory:`.
     ///
     /// # Errors
-    /// If the URL is of no known kind, or the store cannot be opened.
+    /// [`Error::is_invalid`] if the URL is of no known kind or of one that this program was built without; [`Error::is_store`] if the file
+    /// cannot be opened or the server does not answer. Once open, a store that goes away comes back by itself.
     pub async fn open(url: &str) -> Result<Self> {
         Self::builder().open(url).await
     }

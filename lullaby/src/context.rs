@@ -16,6 +16,27 @@ use crate::task::{Failure, Tasks};
 use crate::worker::Order;
 
 /// A handler's view of its job. Cheap to clone.
+///
+/// ```
+/// use lullaby::{Context, Failure, Task, Tasks};
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Resize { pictures: Vec<String> }
+/// # impl Task for Resize { const NAME: &'static str = "resize"; type Output = usize; }
+///
+/// async fn resize(task: Resize, ctx: Context) -> Result<usize, Failure> {
+///     let all = task.pictures.len();
+///     for (done, picture) in task.pictures.iter().enumerate() {
+///         if ctx.is_canceled() {
+///             return Err(Failure::fatal("told to stop"));
+///         }
+///         println!("try {} of {picture}", ctx.attempt());
+///         // Others see it at once, as in `lullaby job ID`.
+///         ctx.save_meta([("done", done), ("all", all)]).await?;
+///     }
+///     Ok(all)
+/// }
+/// # let _ = Tasks::new().task(resize);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Context(Arc<Inner>);
 

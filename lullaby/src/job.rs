@@ -572,31 +572,34 @@ impl<O> NewJob<O> {
         self
     }
 
-    /// How long it may run; `None` is for ever.
+    /// How long it may run, [`DEFAULT_TIMEOUT`] (180 s) when not given; `None` is for ever. Past it the handler is dropped and the job has
+    /// failed, which may be retried.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options.timeout = timeout.into();
         self
     }
 
-    /// How long it may wait in its queue; `None` is for ever.
+    /// How long it may wait in its queue before it is dropped unrun; `None`, when not given, is for ever.
     pub fn ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
         self.options.ttl = ttl.into();
         self
     }
 
-    /// How long its result is kept; zero drops it at once, `None` is for ever.
+    /// How long it and its result are kept once it has finished, [`DEFAULT_RESULT_TTL`] (500 s) when not given; zero drops them at once,
+    /// `None` is for ever.
     pub fn result_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
         self.options.result_ttl = ttl.into();
         self
     }
 
-    /// How long it is kept when it failed; zero drops it at once, `None` is for ever.
+    /// How long it is kept once it has failed, was canceled or stopped, [`DEFAULT_FAILURE_TTL`] (a year) when not given; zero drops it at
+    /// once, `None` is for ever.
     pub fn failure_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
         self.options.failure_ttl = ttl.into();
         self
     }
 
-    /// What to do when it fails.
+    /// What to do when it fails; when not given, nothing: it has failed.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.options.retry = Some(retry);
         self

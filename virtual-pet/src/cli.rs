@@ -53,7 +53,9 @@ struct Options {
         long,
         global = true,
         env = "VIRTUAL_PET_LISTEN",
-        default_value = "127.0.0.1:5000"
+        default_value = "127.0.0.1:5000",
+        value_name = "ADDRESS:PORT",
+        value_parser = address
     )]
     listen: SocketAddr,
     /// The folder in which everything is kept; made if it is missing.
@@ -79,9 +81,10 @@ struct Options {
         long,
         global = true,
         env = "VIRTUAL_PET_CONCURRENCY",
-        default_value_t = 16
+        default_value_t = 16,
+        value_parser = clap::value_parser!(u16).range(1..)
     )]
-    concurrency: usize,
+    concurrency: u16,
     /// How soon other processes take over the jobs of one that died, on Redis; at least 1s. With a file that is seen at once.
     #[arg(long, global = true, env = "VIRTUAL_PET_LEASE", default_value = "15s", value_parser = duration)]
     lease: Duration,
@@ -91,7 +94,8 @@ struct Options {
         global = true,
         env = "VIRTUAL_PET_ALLOWED_HOSTS",
         value_delimiter = ',',
-        value_name = "NAME"
+        value_name = "NAME",
+        value_parser = host
     )]
     allowed_hosts: Vec<String>,
     /// Limits per address: 30 actions a minute, 5 adoptions an hour. auto spares clients on this machine.
@@ -143,6 +147,27 @@ struct Options {
     /// How long a nap is.
     #[arg(long, global = true, env = "VIRTUAL_PET_NAP", default_value = "20m", value_parser = duration)]
     nap: Duration,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("expected an address and a port, as 127.0.0.1:5000, or 0.0.0.0:5000 for every network, got {text:?}")
+    })
+}
+
+/// A browser sends the name alone to be compared: with more around it, none would ever match.
+fn host(text: &str) -> Result<String, String> {
+    let port = |text: &str| {
+        text.rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+    };
+    let is_address = text.parse::<IpAddr>().is_ok();
+    if text.contains(['/', ' ']) || (port(text) && !is_address) {
+        return Err(format!(
+            "expected a name without scheme, port or path, as pet.example.org, got {text:?}"
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 fn on_or_off(text: &str) -> Result<bool, String> {
@@ -203,7 +228,7 @@ impl Cli {
             Command::Serve | Command::Work => Some(
                 Worker::builder(&lullaby, tasks(game.clone()))
                     .queues([QUEUE])
-                    .concurrency(options.concurrency)
+                    .concurrency(options.concurrency.into())
                     .lease(options.lease)
                     .drain_within(DRAIN)
                     .build()?,

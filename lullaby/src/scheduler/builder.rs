@@ -15,6 +15,10 @@ use crate::store::Advanced;
 ///
 /// Stated again under the same name it changes what differs and keeps the rest: its count of slots, and without a
 /// [`start`](ScheduleBuilder::start) its anchor, so a program can state its schedules at every start.
+///
+/// # Errors
+/// Awaiting it answers [`Error::is_invalid`] if there is no trigger, or what was said is out of range or does not go together; the text says
+/// which. Otherwise a store error. Cancel safe: a call that is dropped made the whole change, or none.
 #[derive(Debug)]
 #[must_use = "a schedule is made only when this is awaited"]
 pub struct ScheduleBuilder {
@@ -73,43 +77,44 @@ impl ScheduleBuilder {
         self
     }
 
-    /// No slot at or after this time.
+    /// No slot at or after this time; none when not given.
     pub fn end(mut self, end: impl Into<Timestamp>) -> Self {
         self.end = Some(end.into());
         self
     }
 
-    /// How many runs in all; for ever without it.
+    /// How many runs in all, at least 1; for ever without it.
     pub fn repeat(mut self, runs: u64) -> Self {
         self.repeat = Some(runs);
         self
     }
 
-    /// What becomes of slots that pass while no scheduler runs.
+    /// What becomes of slots that pass while no scheduler runs; [`Missed::Latest`] when not given: one run for all of them.
     pub fn missed(mut self, missed: Missed) -> Self {
         self.missed = missed;
         self
     }
 
-    /// How late a slot may still start.
+    /// How late a slot may still start; however late when not given, and with [`Missed::Skip`] 60 s.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self
     }
 
-    /// What becomes of a slot while an earlier run has not ended.
+    /// What becomes of a slot while an earlier run has not ended; [`Overlap::Allow`] when not given: it runs beside it.
     pub fn overlap(mut self, overlap: Overlap) -> Self {
         self.overlap = overlap;
         self
     }
 
-    /// Starts each run later than its slot, by a share of `limit` that is always the same for this name; never as late as the next slot.
+    /// Starts each run later than its slot, by a share of `limit` that is always the same for this name; never as late as the next slot. At
+    /// most a day.
     pub fn jitter(mut self, limit: Duration) -> Self {
         self.jitter = Some(limit);
         self
     }
 
-    /// Pauses by itself once so many runs in a row have failed.
+    /// Pauses by itself once so many runs in a row have failed, at least 1; never when not given.
     pub fn pause_after(mut self, failures: u32) -> Self {
         self.pause_after = Some(failures);
         self

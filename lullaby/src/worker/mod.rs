@@ -33,6 +33,33 @@ const BATCH: usize = 512;
 ///
 /// A worker also moves what is due and keeps the house, unless told otherwise: one process is a whole system, and any number of them
 /// share a store. Store errors make it pause and go on; they never end it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> lullaby::Result<()> {
+/// use lullaby::{Context, Lullaby, Shutdown, Task, Tasks, Worker};
+/// use std::time::Duration;
+///
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Feed { pet: String }
+/// # impl Task for Feed { const NAME: &'static str = "feed"; type Output = (); }
+/// # let lullaby = Lullaby::open("memory:").await?;
+/// # lullaby.queue("low")?.enqueue(Feed { pet: "Mochi".into() }).await?;
+/// let tasks = Tasks::new().task(async |task: Feed, _: Context| println!("{} eats", task.pet));
+/// let worker = Worker::builder(&lullaby, tasks)
+///     .queues(["high", "low"])
+///     .concurrency(50)
+///     .drain_within(Duration::from_secs(10))
+///     .build()?;
+/// let shutdown = Shutdown::new(); // a service takes Shutdown::on_signals()
+/// let running = tokio::spawn(worker.run(shutdown.clone()));
+/// // … and when it is to end:
+/// # lullaby.queue("low")?.enqueue(Feed { pet: "Bo".into() }).await?.wait(Duration::from_secs(5)).await?;
+/// shutdown.warm();
+/// running.await.expect("no panic");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Worker {
     crew: std::sync::Arc<Crew>,
@@ -59,7 +86,9 @@ impl Worker {
 
     /// Runs until `shutdown`: a warm one ends when the running jobs have (or the time given by
     /// [`drain_within`](WorkerBuilder::drain_within) is over), a cold one gives them back at once. In burst mode also ends when its queues
-    /// are empty. [Webhooks](crate::Webhook) under way get 3 s after a stop, and all their time in burst mode. Dropping the future is as a crash: its handlers are dropped too (a blocking one goes on to its end), nothing is settled any more,
+    /// are empty. [Webhooks](crate::Webhook) under way get 3 s after a stop, and all their time in burst mode.
+    ///
+    /// Dropping the future is as a crash: its handlers are dropped too (a blocking one goes on to its end), nothing is settled any more,
     /// and its jobs come back by their leases.
     pub async fn run(self, shutdown: Shutdown) {
         let _crash = Crash(self.crew.clone());

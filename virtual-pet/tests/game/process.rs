@@ -39,14 +39,58 @@ fn nobody_has_to_read_what_it_prints() {
 fn a_taken_port_is_an_error_that_names_the_option() {
     let server = Server::in_memory(&[]);
     let address = server.address.to_string();
-    let second = command(&["--store", "memory:", "--listen", &address]).output();
-    let second = second.expect("it ends");
-    let told = String::from_utf8_lossy(&second.stderr);
-    assert!(!second.status.success());
+    let told = refused(&["--store", "memory:", "--listen", &address]);
     assert!(
         told.contains("--listen") && told.contains(&address),
         "{told}"
     );
+    assert_eq!(told.trim_end().lines().count(), 1, "{told}");
+}
+
+#[test]
+fn a_setting_that_makes_no_sense_is_refused_with_what_is_expected() {
+    for (option, value, expected) in [
+        ("--listen", "5000", "127.0.0.1:5000"),
+        ("--listen", "localhost:5000", "127.0.0.1:5000"),
+        (
+            "--allowed-hosts",
+            "https://pet.example.org",
+            "without scheme",
+        ),
+        (
+            "--allowed-hosts",
+            "pet.example.org:443",
+            "without scheme, port",
+        ),
+        ("--concurrency", "0", "1.."),
+        ("--hunger-every", "soon", "1h, 20m or 2s"),
+        ("--trusted-proxy", "nginx", "10.0.0.0/8"),
+        ("--names-blocked", "none.txt", "none.txt"),
+    ] {
+        let told = refused(&["--store", "memory:", option, value]);
+        assert!(
+            told.contains(expected) && !told.contains("backtrace"),
+            "{option} {value}: {told}"
+        );
+    }
+}
+
+#[test]
+fn a_store_that_is_none_is_refused_in_one_line() {
+    let told = refused(&["--store", "postgres://localhost", "--listen", "127.0.0.1:0"]);
+    assert!(told.contains("redis://HOST"), "{told}");
+    assert_eq!(told.trim_end().lines().count(), 1, "{told}");
+}
+
+/// What it says when it does not start.
+fn refused(arguments: &[&str]) -> String {
+    let ended = command(arguments)
+        .env("VIRTUAL_PET_LISTEN", "127.0.0.1:0")
+        .env("RUST_BACKTRACE", "1")
+        .output();
+    let ended = ended.expect("it ends");
+    assert!(!ended.status.success(), "{arguments:?}");
+    String::from_utf8(ended.stderr).expect("text")
 }
 
 #[test]
