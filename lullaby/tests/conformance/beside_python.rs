@@ -6,7 +6,7 @@ use lullaby::job::Status;
 use lullaby::store::redis::RedisStore;
 use lullaby::store::redis::redis::{Cmd, Value};
 use lullaby::store::{
-    Canceled, Deleted, Ending, Page, Renewed, Restored, Settled, Topic, WorkerRecord,
+    Canceled, Deleted, Ending, JobFilter, Page, Renewed, Restored, Settled, Topic, WorkerRecord,
 };
 use std::time::Duration;
 
@@ -854,6 +854,33 @@ async fn pythons_jobs_and_ours_of_one_instant_move_together() {
     world.pass(1000);
     assert_eq!(world.move_due().await, 3);
     assert_eq!(world.line().await, ["theirs", "b", "a"]);
+}
+
+#[tokio::test]
+async fn a_scheduled_job_of_pythons_is_listed_among_ours_by_its_time() {
+    let python = Python::new().await;
+    let world = &python.world;
+    world.pass(1000 - world.now().as_millis().unsigned_abs() % 1000);
+    let (sooner, due, later) = (world.later(999), world.later(1000), world.later(1001));
+    world
+        .enqueue([job("late").at(later), job("soon").at(sooner)])
+        .await;
+    python.saves("theirs", "scheduled", &[]).await;
+    let seconds = (due.as_millis() / 1000).to_string();
+    python
+        .run("ZADD", "scheduled:default", &[&seconds, "theirs"])
+        .await;
+    assert_eq!(
+        world.list_status(Status::Scheduled).await,
+        ["soon", "theirs", "late"]
+    );
+    assert_eq!(world.job("theirs").await.due_at, Some(due));
+    let until = JobFilter {
+        due_until: Some(due),
+        ..JobFilter::default()
+    };
+    assert_eq!(world.list(until.clone()).await, ["soon", "theirs"]);
+    assert_eq!(world.store.count_jobs(&until).await.expect("counted"), 2);
 }
 
 // Waiting --------------------------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ pub fn encode_call(
 /// Reads the `data` of a call, whichever serializer wrote it.
 ///
 /// # Errors
-/// If it inflates to more than [`MAX_INFLATED`], or is no 4-tuple that begins with a name.
+/// If it inflates to more than [`MAX_BYTES`](super::pickle::MAX_BYTES), or is no 4-tuple that begins with a name.
 pub fn decode_call(data: &[u8]) -> Result<Call, Undecodable> {
     let bytes = inflate_call(data)?;
     match Serializer::sniff(&bytes) {
@@ -78,7 +78,7 @@ pub fn decode_call(data: &[u8]) -> Result<Call, Undecodable> {
 /// The serialized call inside `data`, for those who look at it. As RQ does, bytes that are no zlib stream are taken as they are.
 ///
 /// # Errors
-/// If it is over [`MAX_INFLATED`].
+/// If it is over [`MAX_BYTES`](super::pickle::MAX_BYTES).
 pub fn inflate_call(data: &[u8]) -> Result<Vec<u8>, Undecodable> {
     let too_large = || {
         Undecodable(format!(

@@ -91,6 +91,7 @@ impl Core {
                 jobs.push(Some(job));
             }
         }
+        self.add_due_times(&mut jobs).await?;
         Ok(jobs)
     }
 

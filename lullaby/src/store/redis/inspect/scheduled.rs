@@ -7,7 +7,7 @@ use redis::Value;
 use super::{Core, seconds};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::job::{JobId, QueueName, Status};
+use crate::job::{Job, JobId, QueueName, Status};
 use crate::store::JobFilter;
 use crate::store::redis::answer::{array, count, text};
 
@@ -87,6 +87,26 @@ impl Core {
             }
         }
         Ok(heads)
+    }
+
+    /// When those of Python's are due, which RQ's registries alone know.
+    pub(super) async fn add_due_times(&self, jobs: &mut [Option<Job>]) -> Result<()> {
+        let mut without: Vec<_> = (jobs.iter_mut().flatten())
+            .filter(|job| job.status == Status::Scheduled && job.due_at.is_none())
+            .collect();
+        let mut pipe = redis::pipe();
+        for job in &without {
+            let key = self.list_key(Status::Scheduled, job.template.queue.as_str());
+            pipe.cmd("ZSCORE").arg(key).arg(job.id.as_str());
+        }
+        let scores = self.link.pipeline(&pipe).await?;
+        for (job, score) in without.iter_mut().zip(scores) {
+            // It may have moved on just now.
+            if score != Value::Nil {
+                job.due_at = Some(instant(score)?);
+            }
+        }
+        Ok(())
     }
 
     /// How many are due until then, by the registries.

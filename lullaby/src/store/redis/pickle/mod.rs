@@ -2,7 +2,7 @@
 //!
 //! RQ keeps calls, results and notes as pickles. A real pickle is a program, and running it runs whatever code its maker named. This
 //! module never runs anything: [`read`] walks the stack machine of protocols 0 to 5 and keeps every object (a `datetime`, a class of
-//! the user's) as a name without substance; [`write`] writes the protocol-2 subset that every `pickle.loads` reads.
+//! the user's) as a name without substance; [`write()`] writes the protocol-2 subset that every `pickle.loads` reads.
 //!
 //! Nothing here recurses over its input, and all of it is bounded: [`MAX_BYTES`], [`MAX_NODES`], [`MAX_DEPTH`]. The limits are about
 //! damage, not about taste: a pickle of 100 bytes can stand for 2^30 lists by naming the same list twice, again and again.
