@@ -29,7 +29,23 @@ pub const KEPT_ATTEMPTS: usize = 10;
 /// How many bytes of the error of an earlier one are kept.
 const KEPT_ERROR: usize = 1000;
 
+/// The line of an error that says what went wrong: the first, but of a traceback of Python's the last.
+pub(crate) fn headline(error: &str) -> &str {
+    let mut lines = error.trim().lines();
+    let first = lines.next().unwrap_or_default();
+    match first.starts_with("Traceback (most recent call last)") {
+        true => lines.last().unwrap_or(first),
+        false => first,
+    }
+}
+
 impl Attempt {
+    /// The line of its error that says what went wrong.
+    #[must_use]
+    pub fn headline(&self) -> Option<&str> {
+        self.error.as_deref().map(headline)
+    }
+
     /// The execution of `job` that has just ended so, or ended last.
     #[must_use]
     pub(crate) fn of(job: &Job, outcome: &str, error: Option<&str>, now: Timestamp) -> Self {
@@ -180,6 +196,25 @@ fn last_of(job: &Job) -> Option<Attempt> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_errors_headline_is_what_went_wrong() {
+        for (error, line) in [
+            ("no milk", "no milk"),
+            ("cannot bake\ncaused by: no milk", "cannot bake"),
+            (
+                "Traceback (most recent call last):\n  File \"a.py\", line 3, in boom\nValueError: no milk\n",
+                "ValueError: no milk",
+            ),
+            (
+                "Traceback (most recent call last):",
+                "Traceback (most recent call last):",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(headline(error), line, "{error:?}");
+        }
+    }
     use crate::event::EventId;
     use crate::job::{JobSpec, NewJob, QueueName};
     use serde_json::json;

@@ -25,7 +25,7 @@ pub(crate) async fn run(
     let clock = lullaby.clock().as_ref();
     let store = lullaby.store().as_ref();
     let mut orphans = store.signals().listen(Topic::Orphans);
-    let mut pause = Pause::default();
+    let mut pause = Pause::when_it_cannot("keep the house");
     let mut trust = LeaseTrust::new(clock, lease);
     while shutdown.state() == Stop::No {
         orphans.reset();
@@ -40,10 +40,9 @@ pub(crate) async fn run(
                 clock.now() + lease
             }
             Err(error) => {
-                tracing::warn!(%error, "maintenance failed; trying again");
                 trust.lose(clock);
                 tokio::select! {
-                    () = pause.rest(clock) => {}
+                    () = pause.rest(clock, &error) => {}
                     () = shutdown.reached(Stop::Warm) => {}
                 }
                 continue;

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::client::Lullaby;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::history::headline;
 use crate::job::{Job, JobId, Status};
 use crate::schedule::{Cause, LEDGER_LINES, LedgerLine, ScheduleRecord, Slot, Verdict};
 use crate::store::{POISON_LOSSES, Page};
@@ -383,7 +384,7 @@ fn because(job: &Job, now: Timestamp, heard: bool) -> String {
         .due_at
         .map_or_else(String::new, |due| format!(" at {due}"));
     let error = job.error.as_deref().unwrap_or("unknown");
-    let error = error.lines().next().unwrap_or_default();
+    let error = headline(error);
     match job.status {
         Status::Scheduled if job.due_at.is_some_and(|due| due <= now) => {
             "it is due, and no scheduler has moved it; is a worker running?".to_owned()

@@ -63,12 +63,11 @@ fn attempt_line(attempt: &Attempt) -> String {
         .worker
         .as_ref()
         .map_or_else(String::new, |worker| format!(" on {worker}"));
-    // A traceback says last what went wrong.
-    let why = attempt.error.as_deref().unwrap_or_default().trim();
-    let why = why
-        .lines()
-        .last()
-        .map_or_else(String::new, |line| format!(": {line}"));
+    let why = attempt.headline().unwrap_or_default();
+    let why = match why {
+        "" => String::new(),
+        line => format!(": {line}"),
+    };
     format!("{at}  {took:>8}  {}{by}{why}", attempt.outcome)
 }
 

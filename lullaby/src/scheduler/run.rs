@@ -19,7 +19,7 @@ pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
     let store = lullaby.store().as_ref();
     let mut due = store.signals().listen(Topic::Due);
     let mut ended = store.signals().listen(Topic::Ended);
-    let mut pause = Pause::default();
+    let mut pause = Pause::when_it_cannot("move what is due");
     while shutdown.state() == Stop::No {
         due.reset();
         ended.reset();
@@ -31,9 +31,8 @@ pub(crate) async fn run(lullaby: &Lullaby, shutdown: &Shutdown) {
                 coming
             }
             Err(error) => {
-                tracing::warn!(%error, "the scheduler could not move what is due; trying again");
                 tokio::select! {
-                    () = pause.rest(clock) => {}
+                    () = pause.rest(clock, &error) => {}
                     () = shutdown.reached(Stop::Warm) => {}
                 }
                 continue;

@@ -220,7 +220,7 @@ impl Crew {
     /// Settles whatever ends. What ends while one settlement is under way goes into the next one together.
     pub(super) async fn settle_until(&self, end: &Shutdown) {
         let clock = self.lullaby.clock().as_ref();
-        let mut pause = Pause::default();
+        let mut pause = Pause::when_it_cannot("settle jobs");
         loop {
             let health = self.lullaby.health();
             match health.watch("settling", clock, self.settle()).await {
@@ -232,9 +232,8 @@ impl Crew {
                 }
                 Ok(_) => pause.reset(),
                 Err(error) => {
-                    tracing::warn!(%error, "could not settle jobs; trying again");
                     tokio::select! {
-                        () = pause.rest(clock) => {}
+                        () = pause.rest(clock, &error) => {}
                         () = end.reached(Stop::Cold) => break,
                     }
                 }

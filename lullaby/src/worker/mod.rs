@@ -156,7 +156,7 @@ impl Worker {
         let crew = &self.crew;
         let clock = crew.lullaby.clock().as_ref();
         let mut queued = crew.lullaby.store().signals().listen(Topic::Queued);
-        let mut pause = Pause::default();
+        let mut pause = Pause::when_it_cannot("claim jobs");
         let mut settled = crew.settlements();
         let mut drained = false;
         while shutdown.state() == Stop::No {
@@ -175,9 +175,8 @@ impl Worker {
                         drained = claimed == 0 || (claimed < free && !crew.shares_queues());
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "could not claim jobs; trying again");
                         tokio::select! {
-                            () = pause.rest(clock) => {}
+                            () = pause.rest(clock, &error) => {}
                             () = shutdown.reached(Stop::Warm) => {}
                         }
                     }

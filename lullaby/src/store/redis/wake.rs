@@ -16,6 +16,7 @@ use super::Core;
 use super::answer::{array, number, text};
 use super::keys::ENTRIES;
 use super::scripts;
+use crate::backoff::Outage;
 use crate::clock::{Clock as _, until};
 use crate::error::Result;
 use crate::store::{POLL, Topic, WorkerCommand, WorkerRecord};
@@ -107,8 +108,11 @@ impl Ears {
 /// Listens for ever; ended by the store that started it.
 pub(super) async fn listen(core: Arc<Core>) {
     let mut again = false;
+    let mut outage = Outage::default();
     loop {
-        if let Err(error) = listen_once(&core, again).await {
+        if let Err(error) = listen_once(&core, again, &mut outage).await
+            && outage.failed()
+        {
             tracing::warn!(%error, "does not hear of changes; looks once a second until the server is back");
         }
         again = true;
@@ -120,7 +124,7 @@ pub(super) async fn listen(core: Arc<Core>) {
     }
 }
 
-async fn listen_once(core: &Core, again: bool) -> Result<()> {
+async fn listen_once(core: &Core, again: bool, outage: &mut Outage) -> Result<()> {
     let (pushed, mut pushes) = unbounded_channel();
     let mut connection = core.link.listening(pushed).await?;
     core.link.hope().await;
@@ -144,6 +148,13 @@ async fn listen_once(core: &Core, again: bool) -> Result<()> {
         }
     }
     core.ears.hears.send_replace(true);
+    if let Some(failures) = outage.over() {
+        tracing::info!(
+            failures,
+            redis = core.link.location(),
+            "hears of changes again"
+        );
+    }
     // Whatever happened while nobody listened.
     core.signals.raise_all();
     let host = core.server.host();
