@@ -9,6 +9,7 @@ use super::View;
 use super::code;
 use super::icons::icon;
 use super::layout::{self, Frame, Shell};
+use super::panel::robot;
 use super::rig::{self, Looks};
 use super::when::countdown;
 use super::words::task_words;
@@ -448,7 +449,7 @@ pub(crate) fn entrance(pets: &[Pet], shell: Shell) -> Markup {
         &frame,
         &html! {
             main #main.entrance.card {
-                (rig::pet(looks, None))
+                div.crew { (robot()) (rig::pet(looks, None)) (robot()) }
                 div {
                     h1 { "The lab" }
                     p.lead { "A world of your own, with a clock that you turn, two workers that you may unplug, and a scheduler that you may stop. Whatever you break in it, no pet comes to harm: yours stays at home, and a copy comes along." }

@@ -297,7 +297,7 @@ fn doing(jobs: &[&&Job]) -> String {
     }
 }
 
-fn robot() -> Markup {
+pub(super) fn robot() -> Markup {
     maud::PreEscaped(
         r##"<svg class="robot" viewBox="0 0 60 64" aria-hidden="true"><path class="antenna" d="M30 12V6"/><circle class="lamp" cx="30" cy="5" r="4"/><rect class="skull" x="10" y="12" width="40" height="28" rx="10"/><rect class="screen" x="15" y="18" width="30" height="16" rx="6"/><path class="eye-flat" d="M21 26h6M33 26h6"/><path class="eye-happy" d="M20 28q4-6 8 0M32 28q4-6 8 0"/><path class="eye-lost" d="M21 23l5 6M26 23l-5 6M34 23l5 6M39 23l-5 6"/><path class="hands" d="M14 46L5 53M46 46l9 7"/><path class="chest" d="M15 43h30l-3 16q-.5 3-3 3H21q-2.500 0-3-3z"/></svg>"##.to_owned(),
     )

@@ -14,6 +14,12 @@ export const startBrowser = () => process.env.BROWSER ? chromium.connect(process
 // What the browser says when it is told to do without the service worker.
 const NO_WORKER = "Service Worker registration blocked by Playwright";
 
+/**
+ * For a visitor who sees what moves. All others ask for calm: a room drawn sixty times a second costs a seventh of a core, and nobody looks.
+ * What is shown is the same, less the flights and the pauses for them.
+ */
+export const MOVING = { reducedMotion: "no-preference" };
+
 /** Pages whose visitors have left, by the options that they had: another one may have them. A new page costs three times as much. */
 const vacant = new Map();
 
@@ -29,7 +35,7 @@ export async function visit(browser, url, options = {}) {
 }
 
 async function open(browser, options) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, serviceWorkers: "block", ...options });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, serviceWorkers: "block", reducedMotion: "reduce", ...options });
   const page = await context.newPage();
   page.on("console", (message) => { if (["error", "warning"].includes(message.type()) && message.text() !== NO_WORKER) page.complaints.push(message.text()); });
   page.on("pageerror", (error) => page.complaints.push(error.message));
@@ -86,7 +92,7 @@ async function vacate(context) {
   await page.goto("about:blank");
   // A page writes down when it was left.
   await context.clearCookies();
-  const { colorScheme = "light", reducedMotion = "no-preference" } = JSON.parse(page.kind);
+  const { colorScheme = "light", reducedMotion = "reduce" } = JSON.parse(page.kind);
   await page.emulateMedia({ colorScheme, reducedMotion });
   page.isVacant = true;
   vacant.set(page.kind, [...(vacant.get(page.kind) ?? []), page]);

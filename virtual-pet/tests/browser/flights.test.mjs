@@ -1,7 +1,7 @@
 // The picture of a job's way: never far behind the facts, never ahead of them, and not there at all after a reload.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deed, enter, live, visit } from "./browser.mjs";
+import { MOVING, deed, enter, live, visit } from "./browser.mjs";
 import { adopt } from "./game.mjs";
 import { stage } from "./stage.mjs";
 
@@ -30,7 +30,7 @@ const watchLandings = (page) => page.evaluate(() => {
 const lag = (page) => page.evaluate(() => Object.entries(window.heard).filter(([job]) => window.landed[job]).map(([job, at]) => window.landed[job] - at));
 
 test("a finished job lies in the pile within 2.2 s, alone or in a burst of twelve", async () => {
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, MOVING);
   await page.goto(`${game.url}/pet/Mochi`);
   await live(page);
   await watchLandings(page);
@@ -38,7 +38,7 @@ test("a finished job lies in the pile within 2.2 s, alone or in a burst of twelv
   await page.waitForFunction(() => Object.keys(window.heard).length === 1 && Object.keys(window.heard).every((job) => window.landed[job]));
   for (const late of await lag(page)) assert.ok(late <= BEHIND, `one job landed after ${late} ms`);
 
-  const lab = await enter(browser, game.url, "Mochi");
+  const lab = await enter(browser, game.url, "Mochi", MOVING);
   await watchLandings(lab);
   for (const path of ["five", "five", "hello", "hello"]) await deed(lab, path);
   await lab.waitForFunction(() => Object.keys(window.heard).length === 12 && !document.querySelector("[data-awaited], .flier"));
@@ -48,7 +48,7 @@ test("a finished job lies in the pile within 2.2 s, alone or in a burst of twelv
 });
 
 test("more moves than can be followed are not shown one by one, and the page says so; five are", async () => {
-  const page = await enter(browser, game.url, "Mochi");
+  const page = await enter(browser, game.url, "Mochi", MOVING);
   const note = page.locator("#fast-forward");
   await page.evaluate(() => {
     const flown = () => { window.flown = { fliers: 0, notes: 0 }; };
@@ -82,7 +82,7 @@ test("more moves than can be followed are not shown one by one, and the page say
 });
 
 test("a pet wakes no sooner than its job's token has reached the robot", async () => {
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, MOVING);
   await page.goto(`${game.url}/pet/Mochi`);
   await live(page);
   await page.evaluate(() => {
@@ -102,7 +102,7 @@ test("a pet wakes no sooner than its job's token has reached the robot", async (
 });
 
 test("a reload in the middle shows the same tokens in the same places, and none in flight", async () => {
-  const page = await enter(browser, game.url, "Mochi");
+  const page = await enter(browser, game.url, "Mochi", MOVING);
   await deed(page, "pause");
   await deed(page, "five");
   await deed(page, "hello");

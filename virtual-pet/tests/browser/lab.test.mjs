@@ -1,7 +1,7 @@
 // The lab: six lessons from the first to the last, and what one can break.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deed, enter, live, visit } from "./browser.mjs";
+import { MOVING, deed, enter, live, visit } from "./browser.mjs";
 import { adopt } from "./game.mjs";
 import { looksRightInBothThemes, picture } from "./pictures.mjs";
 import { stage } from "./stage.mjs";
@@ -23,7 +23,7 @@ const next = async (page, lesson) => {
 
 for (const width of [1280, 390]) {
   test(`all six lessons, from the first to the last, at ${width}`, async () => {
-    const page = await enterWithMochi({ viewport: { width, height: width === 390 ? 844 : 900 }, reducedMotion: "reduce", bypassCSP: true });
+    const page = await enterWithMochi({ viewport: { width, height: width === 390 ? 844 : 900 }, bypassCSP: true });
     await looksRightInBothThemes(page, "lab-start");
     await page.evaluate(() => {
       window.said = [];
@@ -103,7 +103,7 @@ test("without a script one enters, sends a job, and finds the lesson done", asyn
 });
 
 test("a job keeps its token through row, queue, worker and pile; a retry is no failure", async () => {
-  const page = await enterWithMochi();
+  const page = await enterWithMochi(MOVING);
   await page.evaluate(() => {
     window.places = new Map();
     window.doubles = [];
@@ -150,7 +150,7 @@ test("a job keeps its token through row, queue, worker and pile; a retry is no f
 });
 
 test("paused workers leave five jobs in their order; started, they run in it", async () => {
-  const page = await enterWithMochi();
+  const page = await enterWithMochi(MOVING);
   await page.click("text=Pause workers");
   await page.waitForSelector(".bot[data-state=paused]");
   await page.click("text=Send 5 jobs");
@@ -182,7 +182,7 @@ test("a job that always fails goes to the shelf, and Requeue puts it back", asyn
 });
 
 test("a worker that is unplugged in the middle of a job is seen to be, and the other one finishes that job once", async () => {
-  const page = await enterWithMochi();
+  const page = await enterWithMochi(MOVING);
   await page.click("text=Unplug a worker");
   const lost = await page.waitForSelector(".bot[data-state=lost]");
   const lostName = await lost.getAttribute("data-worker");
@@ -210,7 +210,7 @@ test("two schedulers double nothing", async () => {
 });
 
 test("countdowns and tokens follow the clock at every speed", async () => {
-  const page = await enterWithMochi();
+  const page = await enterWithMochi(MOVING);
   for (const [key, speed] of [["1", 1], ["2", 60], ["3", 600]]) {
     await page.keyboard.press(key);
     await page.waitForSelector(`.speeds [value='${speed}'][aria-pressed=true]`);

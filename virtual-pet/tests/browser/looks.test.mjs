@@ -1,7 +1,7 @@
 // Widths, themes, motion, accessibility, weight.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { live, visit } from "./browser.mjs";
+import { MOVING, live, visit } from "./browser.mjs";
 import { act, adopt } from "./game.mjs";
 import { looksRightInBothThemes } from "./pictures.mjs";
 import { stage } from "./stage.mjs";
@@ -31,7 +31,7 @@ stage(["--store", "memory:", "--limits", "off"], async (its) => {
 
 for (const width of [1280, 390]) {
   test(`every page is accessible and fits in both themes, at ${width}`, async () => {
-    const page = await visit(browser, game.url, { viewport: { width, height: width === 390 ? 844 : 900 }, reducedMotion: "reduce", bypassCSP: true });
+    const page = await visit(browser, game.url, { viewport: { width, height: width === 390 ? 844 : 900 }, bypassCSP: true });
     for (const [name, path] of SCENES) {
       await page.goto(game.url + path);
       if (path.startsWith("/pet/") && !STILL.has(name)) await live(page);
@@ -117,7 +117,7 @@ test("wherever the keyboard goes on a pet's page, one sees it", async () => {
 });
 
 test("the switch for calm stops all motion, and stays", async () => {
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, MOVING);
   await page.goto(`${game.url}/pet/Happy`);
   await live(page);
   const moving = () => page.evaluate(() => document.getAnimations().filter((one) => one.playState === "running").length);
@@ -131,7 +131,7 @@ test("the switch for calm stops all motion, and stays", async () => {
 });
 
 test("what moves for ever leaves the page idle: it moves by transform and opacity, which are not laid out anew for each frame", async () => {
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, MOVING);
   for (const path of ["/adopt", "/pet/Happy", "/pet/Asleep", "/pet/Hungry", "/pet/Tired"]) {
     await page.goto(game.url + path);
     const moved = await page.evaluate(() => {

@@ -1,7 +1,7 @@
 // Behind the scenes: the picture tells the truth, and stands still.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { live, visit } from "./browser.mjs";
+import { MOVING, live, visit } from "./browser.mjs";
 import { act, adopt, startGame } from "./game.mjs";
 import { stage } from "./stage.mjs";
 
@@ -10,7 +10,7 @@ stage(["--store", "memory:", "--limits", "off", "--nap", "2s"], (its) => ({ game
 
 test("a job is one token from its row to the pile, and its pet wakes no sooner than it runs", async () => {
   const pet = await adopt(game.url, "Token");
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, MOVING);
   await page.goto(`${game.url}/pet/Token`);
   await live(page);
   await page.evaluate(() => {
@@ -56,7 +56,7 @@ test("counts are those of the store, and countdowns those of the due times", asy
 
 test("nothing jumps when jobs come and go", async () => {
   await adopt(game.url, "Still");
-  const page = await visit(browser, game.url, { viewport: { width: 1280, height: 500 } });
+  const page = await visit(browser, game.url, { ...MOVING, viewport: { width: 1280, height: 500 } });
   await page.goto(`${game.url}/pet/Still`);
   await live(page);
   const height = () => page.evaluate(() => document.querySelector(".flow").getBoundingClientRect().height);
@@ -91,7 +91,7 @@ test("a job that is chosen shows its line, in Rust and in Python, with the same 
 
 test("a nap is told to a screen reader in a few sentences, and countdowns never", async () => {
   await adopt(game.url, "Told");
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, MOVING);
   await page.goto(`${game.url}/pet/Told`);
   await live(page);
   await page.evaluate(() => {

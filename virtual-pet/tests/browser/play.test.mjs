@@ -1,7 +1,7 @@
 // From adoption to a woken pet, as a player does it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { live, visit } from "./browser.mjs";
+import { MOVING, live, visit } from "./browser.mjs";
 import { act, adopt, startGame } from "./game.mjs";
 import { picture } from "./pictures.mjs";
 import { stage } from "./stage.mjs";
@@ -16,7 +16,7 @@ const gauges = (page) => page.locator("#gauges .gauge").evaluateAll((all) => all
 const untilGauge = (page, kind, value) => page.waitForSelector(`[data-kind=${kind}] [aria-valuenow="${value}"]`);
 
 test("a bunny is adopted, hatches by its job, plays, sleeps and is woken by its job", async () => {
-  const page = await visit(browser, game.url, { serviceWorkers: "allow" });
+  const page = await visit(browser, game.url, { ...MOVING, serviceWorkers: "allow" });
   await page.goto(game.url);
   await page.check("[name=species][value=bunny]", { force: true });
   await page.check("[name=colour][value=lilac]", { force: true });
@@ -101,7 +101,7 @@ test("a pet that is fed though it is full says so, and the bowl shows how hungry
 });
 
 test("whoever is patted answers: an egg, one that is awake, and a sleeper, who sleeps on", async () => {
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, MOVING);
   await page.goto(`${game.url}/adopt`);
   await page.waitForSelector("#preview-says >> text=Take me home?");
   await page.fill("#name", "Patted");
@@ -197,7 +197,7 @@ test("a link to an action acts only once its button is pressed", async () => {
 });
 
 test("with the keyboard alone one adopts, feeds, plays and puts to sleep", async () => {
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, MOVING);
   await page.goto(`${game.url}/adopt`);
   await page.focus("[name=species]:checked");
   await page.keyboard.press("ArrowRight");

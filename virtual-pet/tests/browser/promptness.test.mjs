@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
-import { live, visit } from "./browser.mjs";
+import { MOVING, live, visit } from "./browser.mjs";
 import { act, adopt } from "./game.mjs";
 import { stage } from "./stage.mjs";
 
@@ -20,7 +20,7 @@ function within(limit, delays, what) {
 
 test("a page is live within 2 s of the start of its load", async () => {
   await adopt(game.url, "Soon");
-  const page = await visit(browser, game.url);
+  const page = await visit(browser, game.url, MOVING);
   await page.addInitScript(() => {
     new MutationObserver(() => {
       if (document.getElementById("live")?.dataset.state === "live") window.liveAfter ??= performance.now();
@@ -36,7 +36,7 @@ test("a page is live within 2 s of the start of its load", async () => {
 
 test("two browsers see each other's actions within a second, and mostly within 200 ms", async () => {
   await adopt(game.url, "Shared");
-  const [one, two] = [await visit(browser, game.url), await visit(browser, game.url)];
+  const [one, two] = [await visit(browser, game.url, MOVING), await visit(browser, game.url, MOVING)];
   for (const page of [one, two]) {
     await page.goto(`${game.url}/pet/Shared`);
     await live(page);

@@ -1,6 +1,6 @@
 // States that pass: an egg, a retry, a return after hours, the help, a lost connection. Each is accessible, in motion too.
 import { test } from "node:test";
-import { live, visit } from "./browser.mjs";
+import { MOVING, live, visit } from "./browser.mjs";
 import { act, adopt } from "./game.mjs";
 import { looksRightInBothThemes } from "./pictures.mjs";
 import { stage } from "./stage.mjs";
@@ -63,7 +63,7 @@ for (const [width, height, reducedMotion] of [[1280, 900, "reduce"], [390, 844, 
 }
 
 test("a page in motion is as accessible as a still one", async () => {
-  const page = await visit(browser, game.url, { bypassCSP: true });
+  const page = await visit(browser, game.url, { ...MOVING, bypassCSP: true });
   for (const [name, path] of [["adopt", "/adopt"], ["awake", "/pet/Away"], ["entrance", "/lab"]]) {
     await page.emulateMedia({ colorScheme: "light" });
     await page.goto(game.url + path);
