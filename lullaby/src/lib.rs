@@ -141,3 +141,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../book/src/schedules.md")]
 struct BookOnSchedules;
+
+/// The book's examples run.
+#[cfg(doctest)]
+#[doc = include_str!("../../book/src/jobs.md")]
+struct BookOnJobs;
