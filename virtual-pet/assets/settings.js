@@ -16,11 +16,13 @@ const isDark = () => (document.documentElement.dataset.theme ?? (matchMedia("(pr
 function toggleTheme() {
   const theme = isDark() ? "light" : "dark";
   document.documentElement.dataset.theme = theme;
+  // A phone's bars, and the page for when there is no connection, follow.
   const [bar, ...others] = document.querySelectorAll("meta[name=theme-color]");
   for (const other of others) other.remove();
   bar.removeAttribute("media");
   bar.content = getComputedStyle(document.documentElement).backgroundColor;
   keep("theme", theme);
+  navigator.serviceWorker?.controller?.postMessage("theme");
 }
 
 function sound() {

@@ -1,9 +1,12 @@
 // Keeps the assets of this version, and one page for when there is no connection. Streams and whatever acts go past it.
 const KEPT = "pet-HASH";
 
-self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(KEPT).then((cache) => cache.add("/offline")).then(() => self.skipWaiting()));
-});
+const keepOffline = () => caches.open(KEPT).then((cache) => cache.add("/offline"));
+
+self.addEventListener("install", (event) => event.waitUntil(keepOffline().then(() => self.skipWaiting())));
+
+// The theme was turned: the page that is kept has the one of before.
+self.addEventListener("message", (event) => event.waitUntil(keepOffline()));
 
 self.addEventListener("activate", (event) => {
   const old = caches.keys().then((names) => Promise.all(names.filter((name) => name !== KEPT).map((name) => caches.delete(name))));

@@ -271,7 +271,10 @@ test("it can be installed, and without a connection it says so", async () => {
     return requests.flat().map(({ url }) => new URL(url).pathname);
   });
   assert.deepEqual(kept.filter((path) => !path.startsWith("/static/")), ["/offline"], "no page of a pet is kept, and no stream");
+  await page.click("#theme");
+  await page.waitForFunction(async () => (await (await caches.match("/offline")).text()).includes('data-theme="dark"'));
   await page.context().setOffline(true);
   await page.goto(`${game.url}/pet/Asleep`);
   assert.match(await page.innerText("main"), /Your pet is safe on the server/);
+  assert.equal(await page.getAttribute("html", "data-theme"), "dark", "in the theme that was chosen");
 });
