@@ -18,7 +18,10 @@ local function compare(state, expected, new)
 end
 
 -- The newest line of a ledger; empty if there is none.
-local function newest_line(state) return state and string.match(state, '\n(.*)$') or '' end
+local function newest_line(state)
+  local at = state and string.find(state, '\n', 1, true)
+  return at and string.sub(state, at + 1) or ''
+end
 
 -- Whether any schedule has a buffered slot; asked once a script.
 local some_wait
