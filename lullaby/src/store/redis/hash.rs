@@ -207,20 +207,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The fields of a job that wants nothing special, in the order in which `start_plain` in `scripts/claim.lua` answers their values.
-pub(super) const PLAIN_FIELDS: [&str; 8] = [
-    "data",
-    "origin",
-    "created_at",
-    "enqueued_at",
-    "timeout",
-    "description",
-    "result_ttl",
-    "lullaby_due",
-];
-
-/// Those of a job that has a subject or may be tried again, as `start_followed` answers them.
-pub(super) const FOLLOWED_FIELDS: [&str; 16] = [
+/// The fields that `start_plain` (the first eight) and `start_followed` in `scripts/claim.lua` answer, in their order.
+pub(super) const USUAL_FIELDS: [&str; 16] = [
     "data",
     "origin",
     "created_at",

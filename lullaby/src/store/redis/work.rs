@@ -10,7 +10,7 @@ use rmpv::ValueRef;
 use serde_json::Map;
 
 use super::answer::numbers;
-use super::hash::{FOLLOWED_FIELDS, Hash, Obstacle, PLAIN_FIELDS, span_ms};
+use super::hash::{Hash, Obstacle, USUAL_FIELDS, span_ms};
 use super::scripts::{self, BATCH, Call};
 use super::serializer::Serializer;
 use super::under_way::{Plain, Remembered};
@@ -143,10 +143,7 @@ impl Core {
                     whole_hash(packed::list(fields)?),
                     matches!(&*packed::text(mark)?, "=" | "~"),
                 ),
-                values if values.len() == PLAIN_FIELDS.len() => {
-                    (named(&PLAIN_FIELDS, values), true)
-                }
-                values => (named(&FOLLOWED_FIELDS, values), true),
+                values => (usual_hash(values), true),
             };
             let (mut job, obstacle) = hash.job(&id);
             job.status = crate::job::Status::Started;
@@ -362,9 +359,9 @@ fn whole_hash<'v>(flat: &'v [ValueRef<'_>]) -> Hash<'v> {
     Hash::of(pairs.filter_map(|pair| packed::bytes(&pair[0]).zip(packed::bytes(&pair[1]))))
 }
 
-/// From the values of these fields; without their names they are read in two thirds of the time.
-fn named<'v>(names: &'static [&str], values: &'v [ValueRef<'_>]) -> Hash<'v> {
-    let named = names.iter().zip(values);
+/// From the values of the first of the usual fields, or of all; without their names they are read in two thirds of the time.
+fn usual_hash<'v>(values: &'v [ValueRef<'_>]) -> Hash<'v> {
+    let named = USUAL_FIELDS.iter().zip(values);
     Hash::of(named.filter_map(|(name, value)| Some((name.as_bytes(), packed::bytes(value)?))))
 }
 

@@ -78,9 +78,9 @@ local function mark_started(id, key, queue, mark)
   return token
 end
 
--- What `enqueue` writes of a job that wants nothing special, and of one that has a subject or may be tried again, as those of schedules do.
--- Of the latter all but the first eight may be missing. `PLAIN_FIELDS` and `FOLLOWED_FIELDS` in hash.rs have the same names behind the first
--- two, in whose place the answer has the id and the token.
+-- What `enqueue` writes of a job that wants nothing special, in the first ten, and of one that has a subject or may be tried again, as those of
+-- schedules do. All but the first eight may be missing. `USUAL_FIELDS` in hash.rs has the same names behind the first two, in whose place the
+-- answer has the id and the token.
 local FOLLOWED = { 'status', 'lullaby_n', 'data', 'origin', 'created_at', 'enqueued_at', 'timeout', 'description',
   'result_ttl', 'lullaby_due', 'failure_ttl', 'retries_left', 'lullaby_retries', 'retry_intervals', 'lullaby_retry', 'lullaby_slot',
   'lullaby_task', 'lullaby_subject' }
