@@ -196,6 +196,9 @@ fn last_of(job: &Job) -> Option<Attempt> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::EventId;
+    use crate::job::{JobSpec, NewJob, QueueName};
+    use serde_json::json;
 
     #[test]
     fn an_errors_headline_is_what_went_wrong() {
@@ -215,9 +218,6 @@ mod tests {
             assert_eq!(headline(error), line, "{error:?}");
         }
     }
-    use crate::event::EventId;
-    use crate::job::{JobSpec, NewJob, QueueName};
-    use serde_json::json;
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millis(ms)

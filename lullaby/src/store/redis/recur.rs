@@ -391,7 +391,6 @@ fn write_json(value: &impl serde::Serialize) -> Result<String> {
 /// What slots change of a schedule's record.
 #[derive(Serialize, Deserialize)]
 struct State<'a> {
-    version: u64,
     next: Option<Timestamp>,
     slots: u64,
     fired: u64,
@@ -408,7 +407,6 @@ struct State<'a> {
 impl<'a> State<'a> {
     fn of(record: &'a ScheduleRecord) -> Self {
         Self {
-            version: record.version,
             next: record.next,
             slots: record.slots,
             fired: record.fired,
@@ -429,11 +427,16 @@ fn is_zero(count: &u32) -> bool {
 fn read_record(put: &str, state: &str) -> Result<ScheduleRecord> {
     let broken = |error| Error::store_because("reading a schedule", error);
     let record: ScheduleRecord = serde_json::from_str(put).map_err(broken)?;
-    let head = state.lines().next().unwrap_or_default();
-    let json = head.splitn(3, ' ').nth(2).unwrap_or_default();
-    let state: State<'_> = serde_json::from_str(json).map_err(broken)?;
+    let mut head = state.lines().next().unwrap_or_default().splitn(3, ' ');
+    let version = head.nth(1).and_then(|version| version.parse().ok());
+    let version = version.ok_or_else(|| {
+        Error::store(format!(
+            "expected a schedule's state in Redis, got {state:?}"
+        ))
+    })?;
+    let state: State<'_> = serde_json::from_str(head.next().unwrap_or_default()).map_err(broken)?;
     Ok(ScheduleRecord {
-        version: state.version,
+        version,
         next: state.next,
         slots: state.slots,
         fired: state.fired,

@@ -39,7 +39,7 @@ scripts! {
     RECOVER = "recover.lua";
     SWEEP = "sweep.lua";
     PUT_SCHEDULE = "schedule_record.lua" "put_schedule.lua";
-    REMOVE_SCHEDULE = "remove_schedule.lua";
+    REMOVE_SCHEDULE = "schedule_record.lua" "remove_schedule.lua";
     RUN_ENTRY = "dependencies.lua" "run_entry.lua";
     DROP_ENTRY = "drop_entry.lua";
     HOLD_LOCKS = "hold_locks.lua";

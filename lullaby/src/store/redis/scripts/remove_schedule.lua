@@ -5,7 +5,7 @@
 -- Answer   1 removed, 0 there is none
 local state = call('HGET', own .. 'schedules:state', ARGV[6])
 if not state then return 0 end
-local id = string.match(state, '^(%S+) ')
+local id = id_of(state)
 if ARGV[7] ~= '' and ARGV[7] ~= id then return 0 end
 call('HDEL', own .. 'schedules:state', ARGV[6])
 call('HDEL', own .. 'schedules', ARGV[6])

@@ -1,4 +1,4 @@
--- Shared by put_schedule.lua and advance.lua: where a schedule stands.
+-- Shared by put_schedule.lua, advance.lua and remove_schedule.lua: where a schedule stands.
 --
 --   schedules         by name: the whole record as JSON, as somebody last put it
 --   schedules:state   by name: "<id> <version> <JSON>", a line feed and the newest line of its ledger. The JSON is what slots change of the

@@ -163,8 +163,8 @@ local function oldest_event()
   return first and tonumber(string.match(first[1], '^%d+')) or math.huge
 end
 
-local function forget_dropped_events(subject, count)
-  local oldest, gone = oldest_event(), 0
+local function forget_dropped_events(subject, count, oldest)
+  local gone = 0
   for _, id in ipairs(call('LRANGE', events_of(subject), 0, count - 1)) do
     if tonumber(id) >= oldest then break end
     gone = gone + 1
@@ -175,13 +175,14 @@ end
 -- Drops what is over the limits. Where somebody lowered the limit of all, that takes some scripts.
 local function drop_surplus_events()
   if appended == 0 then return end
+  local oldest = next(to_look_at) and oldest_event()
   for subject, count in pairs(told) do
     local surplus = count - tonumber(ARGV[4])
     if surplus > 0 then
       local ids = call('LPOP', events_of(subject), surplus)
       for first = 1, #ids, 1000 do call('XDEL', own .. 'events', unpack(ids, first, math.min(first + 999, #ids))) end
     elseif to_look_at[subject] then
-      forget_dropped_events(subject, count)
+      forget_dropped_events(subject, count, oldest)
     end
   end
   -- Whole nodes of the stream, at most 10,000 events.
